@@ -203,7 +203,9 @@ def _missed(
 def _measure_false_alarms(console: Console, options: argparse.Namespace) -> list[str]:
     seeds = range(options.seed, options.seed + options.years)
     found = list(
-        _simulated(console, "home-years", false_alarms.simulate, seeds, options.jobs)
+        _simulated(
+            console, "home-years", false_alarms.simulate_year, seeds, options.jobs
+        )
     )
     statuses: Counter[str] = Counter()
     for year in found:
@@ -218,7 +220,7 @@ def _measure_false_alarms(console: Console, options: argparse.Namespace) -> list
     table.add_column("What was counted")
     table.add_column("How often", justify="right")
     table.add_row("outages reported (bound 0)", str(len(false)))
-    table.add_row("events sent", str(sum(year.happenings for year in found)))
+    table.add_row("events sent", str(sum(year.outage_events for year in found)))
     table.add_row("sign-in considered invalid", str(sum(year.reauth for year in found)))
     table.add_row("early warnings", str(sum(year.warnings for year in found)))
     table.add_row("failures of own internet", str(failures))

@@ -9,7 +9,7 @@ from random import Random
 from custom_components.keycard.outage.models import OUTAGES, Status
 
 from .jumps import jump
-from .simulated_home import Car, Home
+from .simulated_home import Home, Vehicle
 from .simulated_network import OK, Noise, World
 
 YEAR = 365 * 24 * 3600.0
@@ -60,7 +60,7 @@ class Year:
 
     seed: int
     false: tuple[str, ...]
-    happenings: int
+    outage_events: int
     reauth: bool
     warnings: int
     internet_failures: int
@@ -71,8 +71,8 @@ class Year:
 
 
 @dataclass(kw_only=True)
-class Story:
-    """A home and its events of a year."""
+class HomeYear:
+    """Home with the random events of a year."""
 
     seed: int
     jump: Callable[[Home, float], int] | None = jump
@@ -96,8 +96,8 @@ class Story:
         self.home.add(
             third_party=self.third_party,
             at_home=self.proxy_at_home,
-            cars=tuple(
-                Car(name=model, model=model, online=self.random.random() < 0.5)
+            vehicles=tuple(
+                Vehicle(name=model, model=model, online=self.random.random() < 0.5)
                 for model in models
             ),
         )
@@ -130,8 +130,10 @@ class Story:
         for subject in ("controls1", "controls2"):
             self._span(subject, draw.choice(_NET_MODES), draw.uniform(1, 3) * HOUR)
         for _ in range(100):
-            self._at(draw.uniform(0, YEAR), self._toggle_car)
-        if models := [car.model for car in self.home.entries[0].cars.values()]:
+            self._at(draw.uniform(0, YEAR), self._toggle_vehicles)
+        if models := [
+            vehicle.model for vehicle in self.home.entries[0].vehicles.values()
+        ]:
             for _ in range(12):
                 subject = f"na.data@{draw.choice(models)}"
                 self._span(subject, draw.choice(_ONE_CARS), draw.uniform(0.1, 3) * HOUR)
@@ -160,7 +162,7 @@ class Story:
 
     def _press(self) -> None:
         """Send a command of the user to a car."""
-        self.home.command(self.random.choice(list(self.home.entries[0].cars)))
+        self.home.command(self.random.choice(list(self.home.entries[0].vehicles)))
 
     def _at(self, when: float, act: Callable[[], None]) -> None:
         self.events.append((when, len(self.events), act))
@@ -191,8 +193,8 @@ class Story:
             # It answers, but cannot reach Tesla.
             self.home.set("proxy.api", _GETS_NOTHING)
 
-    def _heal(self, subject: str, mode: str, judge: bool) -> None:
-        if judge and self.home.judgement.status is Status.INTERNET_DOWN:
+    def _heal(self, subject: str, mode: str, check_status: bool) -> None:
+        if check_status and self.home.assessment.status is Status.INTERNET_DOWN:
             self.named += 1
         if self.home.world.conditions.get(subject) != mode:
             return
@@ -201,12 +203,12 @@ class Story:
         if behind and self.home.world.conditions.get("proxy.api") == _GETS_NOTHING:
             self.home.set("proxy.api", OK)
 
-    def _toggle_car(self) -> None:
-        for car in self.home.entries[0].cars.values():
-            car.online = self.random.random() < 0.5
+    def _toggle_vehicles(self) -> None:
+        for vehicle in self.home.entries[0].vehicles.values():
+            vehicle.online = self.random.random() < 0.5
 
     def _jump_clock(self) -> None:
-        self.home.wall_offset += timedelta(hours=self.random.uniform(-48, 48))
+        self.home.clock_offset += timedelta(hours=self.random.uniform(-48, 48))
 
     def _restart(self) -> None:
         self.home.restart(away=self.random.uniform(5, 120))
@@ -222,25 +224,25 @@ class Story:
         self.home.run(YEAR)
 
 
-def simulate(seed: int) -> Year:
+def simulate_year(seed: int) -> Year:
     """Simulate a year of one home."""
-    story = Story(seed=seed)
-    story.run()
-    home = story.home
+    year = HomeYear(seed=seed)
+    year.run()
+    home = year.home
     entry = home.entries[0]
     return Year(
         seed=seed,
         false=tuple(
-            f"{seen.at:.0f} s: {seen.judgement.status} {seen.judgement.scope}"
-            for seen in home.seen
-            if seen.judgement.status in OUTAGES
+            f"{change.at:.0f} s: {change.assessment.status} {change.assessment.scope}"
+            for change in home.changes
+            if change.assessment.status in OUTAGES
         ),
-        happenings=len(home.happenings),
-        reauth=entry.judge.auth_invalid,
-        warnings=sum(seen.judgement.warning for seen in home.seen),
-        internet_failures=story.failures,
-        internet_named=story.named,
-        statuses=Counter(seen.judgement.status.value for seen in home.seen),
+        outage_events=len(home.outage_events),
+        reauth=entry.detector.auth_invalid,
+        warnings=sum(change.assessment.warning for change in home.changes),
+        internet_failures=year.failures,
+        internet_named=year.named,
+        statuses=Counter(change.assessment.status.value for change in home.changes),
         requests=home.requests,
         jumped=home.jumped,
     )

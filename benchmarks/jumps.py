@@ -1,10 +1,10 @@
-"""Jumps over stretches of a home's life in which nothing can happen.
+"""Jumps over time in which nothing can happen.
 
-While every host and every call is well and nothing is suspected, a good answer only
-renews what is known already. The requests of such a stretch are drawn one after the
-other, with the random numbers that a home without jumps draws, and what they leave
-behind is written into the product's state at its end. So a home that jumps lives the
-same life as one that does not: a test compares all that the two know.
+While every host and every call works and nothing is suspected, a good answer changes
+nothing but its time. The requests of such a time are drawn one after the other, with
+the random numbers that a home without jumps draws, and the state of host monitor and
+detectors is set as they would leave it. A test compares the states with and without
+jumps.
 """
 
 from collections.abc import Iterator
@@ -24,38 +24,46 @@ from custom_components.keycard.outage.host_monitor import (
 from custom_components.keycard.outage.models import Status, Subsystem
 from custom_components.keycard.outage.vehicle_calls import VehicleCallHealth
 
-from .simulated_home import POLL_JITTER, SEND_DELAY, Entry, Flight, Home, Poll, pace_of
-from .simulated_network import LATENCY, OK, Ask
+from .simulated_home import (
+    POLL_JITTER,
+    SEND_DELAY,
+    Entry,
+    Home,
+    PendingRequest,
+    Poll,
+    interval_of,
+)
+from .simulated_network import LATENCY, OK, Request
 
 _FOREVER = float("inf")
-# Calls fail by fits from six failures on; so far from it nothing else counts.
+# Calls count as intermittent from six failures on.
 _FEW_FAILURES = 5
 _POLLED = frozenset({RequestType.CALL, RequestType.DATA})
 
 _ENDS_AT = itemgetter(0)
 
-type _Landing = tuple[float, float, Ask]
-"""When an answer comes, when it was asked for, and what it answers."""
+type _Landing = tuple[float, float, Request]
+"""Times of an answer and of its request, and the request."""
 
 
 @dataclass(kw_only=True, slots=True)
 class _Stream:
     """Requests of one kind that follow each other."""
 
-    ask: Ask
-    pace: float
+    request: Request
+    interval: float
     host: _HostState | None = None
     entry: Entry | None = None
     calls: VehicleCallHealth | None = None
     poll: Poll | None = None
     sent: list[tuple[float, float, float, int]] = field(default_factory=list)
-    """When each lands, when it went out and fell due, and its number."""
+    """Times of answer, sending and due date of each request, and its number."""
 
 
 def jump(home: Home, until: float) -> int:
-    """Jump as far as nothing can happen; return over how many requests.
+    """Jump over time in which nothing can happen; return the number of requests.
 
-    That is before the next request that fails by itself, and not beyond `until`.
+    A jump ends before the next request that fails by itself, and at `until`.
     """
     if not _is_settled(home):
         return 0
@@ -66,19 +74,19 @@ def jump(home: Home, until: float) -> int:
     return count
 
 
-# When nothing can happen
+# Conditions for a jump
 
 
 def _is_settled(home: Home) -> bool:
-    """Return whether all is well, nothing is suspected and nothing is pending."""
+    """Return whether everything works, and nothing is suspected or pending."""
     if not home.undisturbed or (home.noise is not None and not home.noise.left):
         return False
     return (
-        all(map(_is_host_settled, home.watch._hosts.values()))
+        all(map(_is_host_settled, home.host_monitor._hosts.values()))
         and all(
-            flight.condition == OK
-            and (flight.target is not None or flight.ask.kind in _POLLED)
-            for _, _, flight in home.flights
+            pending.condition == OK
+            and (pending.target is not None or pending.request.kind in _POLLED)
+            for _, _, pending in home.flights
         )
         and all(_is_entry_settled(entry) for entry in home.entries)
     )
@@ -94,21 +102,21 @@ def _is_host_settled(item: _HostState) -> bool:
 
 
 def _is_entry_settled(entry: Entry) -> bool:
-    judge = entry.judge
-    account, calls = judge.account, judge._calls
-    judgement = judge.assessment
+    detector = entry.detector
+    account, calls = detector.account, detector._calls
+    assessment = detector.assessment
     return (
-        judgement.status is Status.OPERATIONAL
-        and not judgement.other_regions
-        and judgement.since is None
-        and judge._host_suspected_at is None
-        and not (judge._internet_was_down or judge._token_refresh.failing)
-        and not judge.stale_data._sources
+        assessment.status is Status.OPERATIONAL
+        and not assessment.other_regions
+        and assessment.since is None
+        and detector._host_suspected_at is None
+        and not (detector._internet_was_down or detector._token_refresh.failing)
+        and not detector.stale_data._sources
         and not (account._refusals or account.auth_invalid)
         and account.auth_refused_at is None
         and (calls.verified or not entry.account)
         and all(map(_are_calls_settled, calls._calls.values()))
-        and all((car or "") in calls._calls for _, car in entry.next_polls)
+        and all((vehicle or "") in calls._calls for _, vehicle in entry.next_polls)
     )
 
 
@@ -126,47 +134,52 @@ def _are_calls_settled(calls: VehicleCallHealth) -> bool:
     )
 
 
-# What is asked meanwhile
+# Requests
 
 
 def _streams(home: Home) -> Iterator[tuple[float, _Stream]]:
     """Return the streams of requests, each with the time of its next one."""
-    for item in home.watch._tesla_hosts:
-        own = home.watch.home_regions[item.endpoint.region or ""]
+    for item in home.host_monitor._tesla_hosts:
+        own = home.host_monitor.home_regions[item.endpoint.region or ""]
         yield (
             item.next_at,
             _Stream(
-                ask=home.probe_of(item.endpoint),
-                pace=HOME_INTERVAL if own else INTERVAL,
+                request=home.probe_of(item.endpoint),
+                interval=HOME_INTERVAL if own else INTERVAL,
                 host=item,
             ),
         )
     for entry in home.entries:
         for poll, at in entry.next_polls.items():
             if entry.wanted(poll):
-                ask = home.call_of(entry, *poll)
-                # What was not wanted so far is asked for at once.
+                request = home.call_of(entry, *poll)
+                # A request that was not wanted so far is sent at once.
                 yield (
-                    max(at, home.now),
-                    _Stream(ask=ask, pace=pace_of(poll), entry=entry, poll=poll),
+                    max(at, home.monotonic),
+                    _Stream(
+                        request=request,
+                        interval=interval_of(poll),
+                        entry=entry,
+                        poll=poll,
+                    ),
                 )
-        for car, calls in entry.judge._calls._calls.items():
+        for vehicle, calls in entry.detector._calls._calls.items():
             if calls.later_calls:
-                ask = home.call_of(entry, RequestType.CALL, car or None)
+                request = home.call_of(entry, RequestType.CALL, vehicle or None)
                 yield (
                     calls.later_calls[0],
-                    _Stream(ask=ask, pace=0.0, entry=entry, calls=calls),
+                    _Stream(request=request, interval=0.0, entry=entry, calls=calls),
                 )
 
 
 def _draw(
     home: Home, streams: list[tuple[float, _Stream]], until: float
 ) -> tuple[int, float]:
-    """Draw all requests that go out; return their number, and when the next is due.
+    """Draw all requests; return their number, and the time of the next one.
 
     The random numbers are drawn as `HostMonitor` and `Home` draw them.
     """
-    rand, jitter = home.random.random, home.watch._random.random
+    rand, jitter = home.random.random, home.host_monitor._random.random
     low, spread = LATENCY[0], LATENCY[1] - LATENCY[0]
     first, second = -JITTER, JITTER - -JITTER
     left = _FOREVER if home.noise is None else home.noise.left
@@ -180,14 +193,14 @@ def _draw(
         left -= 1
         order += 1
         if stream.host is not None:
-            next_at = at + stream.pace * (1 + (first + second * jitter()))
+            next_at = at + stream.interval * (1 + (first + second * jitter()))
         elif stream.calls is not None:
             later = stream.calls.later_calls = stream.calls.later_calls[1:]
             next_at = later[0] if later else _FOREVER
         else:
-            next_at = at + stream.pace * (1 + POLL_JITTER * rand())
-        asked_at = at + SEND_DELAY * rand()
-        stream.sent.append((asked_at + (low + spread * rand()), asked_at, at, order))
+            next_at = at + stream.interval * (1 + POLL_JITTER * rand())
+        sent_at = at + SEND_DELAY * rand()
+        stream.sent.append((sent_at + (low + spread * rand()), sent_at, at, order))
         heapreplace(heap, (next_at, number, stream))
     count = order - began
     home.order = order
@@ -202,83 +215,89 @@ def _draw(
     return count, heap[0][0]
 
 
-# What they leave behind
+# State after a jump
 
 
 def _land(home: Home, streams: list[tuple[float, _Stream]], end: float) -> None:
-    """Write down what is known at the end, and what is under way then."""
+    """Set the state at the end, including requests in progress."""
     by_host: dict[_HostState, list[_Landing]] = {}
     by_calls: dict[tuple[str, str | None], list[_Landing]] = {}
     landed, home.flights = _split(home.flights, end)
-    for ends_at, _, flight in landed:
-        landing = ends_at, flight.asked_at, flight.ask
-        if flight.target is not None:
-            by_host.setdefault(home.watch._hosts[flight.target], []).append(landing)
-        elif flight.entry is not None:
-            by_calls.setdefault((flight.entry.name, flight.ask.car), []).append(landing)
-            if flight.poll is not None:
-                flight.entry.running.discard(flight.poll)
+    for ends_at, _, pending in landed:
+        landing = ends_at, pending.sent_at, pending.request
+        if pending.target is not None:
+            by_host.setdefault(home.host_monitor._hosts[pending.target], []).append(
+                landing
+            )
+        elif pending.entry is not None:
+            by_calls.setdefault(
+                (pending.entry.name, pending.request.vehicle), []
+            ).append(landing)
+            if pending.poll is not None:
+                pending.entry.running.discard(pending.poll)
     for _, stream in streams:
         sent = stream.sent
         if not sent:
             continue
-        home.now = max(home.now, sent[-1][2])
+        home.monotonic = max(home.monotonic, sent[-1][2])
         if stream.host is not None:
             stream.host.pending += [at for _, _, at, _ in sent]
             stream.host.sent_at = sent[-1][2]
         elif stream.entry is not None:
             stream.entry.calls += len(sent)
             stream.entry.data_calls += (
-                len(sent) if stream.ask.kind is RequestType.DATA else 0
+                len(sent) if stream.request.kind is RequestType.DATA else 0
             )
         while sent and sent[-1][0] > end:
             _take_off(home, stream, sent.pop())
-        landings = [(ends_at, asked_at, stream.ask) for ends_at, asked_at, *_ in sent]
+        landings = [(ends_at, sent_at, stream.request) for ends_at, sent_at, *_ in sent]
         if stream.host is not None:
             by_host.setdefault(stream.host, []).extend(landings)
         elif stream.entry is not None:
-            key = stream.entry.name, stream.ask.car
+            key = stream.entry.name, stream.request.vehicle
             by_calls.setdefault(key, []).extend(landings)
     for host, landings in by_host.items():
-        home.watch._alert = False
+        home.host_monitor._alert = False
         if landings:
             landings.sort(key=_ENDS_AT)
             _land_probes(host, landings)
-            home.now = max(home.now, landings[-1][0])
+            home.monotonic = max(home.monotonic, landings[-1][0])
     for entry in home.entries:
-        account_calls = entry.judge._calls
-        for car, calls in account_calls._calls.items():
-            if landings := by_calls.get((entry.name, car or None), []):
-                account_calls._activate(car)
+        account_calls = entry.detector._calls
+        for vehicle, calls in account_calls._calls.items():
+            if landings := by_calls.get((entry.name, vehicle or None), []):
+                account_calls._activate(vehicle)
                 landings.sort(key=_ENDS_AT)
                 _land_calls(calls, landings)
-                home.now = max(home.now, landings[-1][0])
+                home.monotonic = max(home.monotonic, landings[-1][0])
         account_calls._deactivate_quiet()
 
 
 def _split(
-    flights: list[tuple[float, int, Flight]], end: float
-) -> tuple[list[tuple[float, int, Flight]], list[tuple[float, int, Flight]]]:
-    """Part what has landed by a time from what is still under way."""
+    flights: list[tuple[float, int, PendingRequest]], end: float
+) -> tuple[
+    list[tuple[float, int, PendingRequest]], list[tuple[float, int, PendingRequest]]
+]:
+    """Separate answered requests from those in progress at a time."""
     landed = [item for item in flights if item[0] <= end]
-    under_way = [item for item in flights if item[0] > end]
-    heapify(under_way)
-    return landed, under_way
+    pending_requests = [item for item in flights if item[0] > end]
+    heapify(pending_requests)
+    return landed, pending_requests
 
 
 def _take_off(
     home: Home, stream: _Stream, sent: tuple[float, float, float, int]
 ) -> None:
-    ends_at, asked_at, _, order = sent
-    flight = Flight(
-        ask=stream.ask,
-        asked_at=asked_at,
+    ends_at, sent_at, _, order = sent
+    pending = PendingRequest(
+        request=stream.request,
+        sent_at=sent_at,
         ends_at=ends_at,
         target=None if stream.host is None else stream.host.endpoint,
         entry=stream.entry,
         poll=stream.poll,
     )
-    heappush(home.flights, (ends_at, order, flight))
+    heappush(home.flights, (ends_at, order, pending))
     if stream.entry is not None and stream.poll is not None:
         stream.entry.running.add(stream.poll)
 
@@ -286,13 +305,13 @@ def _take_off(
 def _land_probes(host: _HostState, landings: list[_Landing]) -> None:
     latest = _renew(host.tracker, landings)
     host.pending = [at for at in host.pending if at > latest]
-    host.good_sent.extend([asked_at for _, asked_at, _ in landings[-_MAX_GOOD:]])
+    host.good_sent.extend([sent_at for _, sent_at, _ in landings[-_MAX_GOOD:]])
 
 
 def _land_calls(calls: VehicleCallHealth, landings: list[_Landing]) -> None:
     model = landings[-1][2].model
     calls.model = model or calls.model
-    calls.can_confirm_recovery = landings[-1][2].car is not None
+    calls.can_confirm_recovery = landings[-1][2].vehicle is not None
     data = [item for item in landings if item[2].kind is RequestType.DATA]
     if data:
         _renew(calls.trackers[Subsystem.DATA], data)
@@ -309,8 +328,8 @@ def _land_calls(calls: VehicleCallHealth, landings: list[_Landing]) -> None:
 
 
 def _renew(tracker: HealthTracker, landings: list[_Landing]) -> float:
-    """Write good answers down; return when the last of them was asked for."""
-    latest = max(asked_at for _, asked_at, _ in landings)
+    """Record good answers; return the time of the last request."""
+    latest = max(sent_at for _, sent_at, _ in landings)
     if tracker.last_good_sent is not None:
         latest = max(latest, tracker.last_good_sent)
     tracker.last_good, tracker.last_good_sent = _at(landings[-1]), latest
@@ -318,6 +337,6 @@ def _renew(tracker: HealthTracker, landings: list[_Landing]) -> float:
 
 
 def _at(landing: _Landing) -> float:
-    """Return when an answer came, as evidence of it says."""
-    ends_at, asked_at, _ = landing
-    return asked_at + (ends_at - asked_at)
+    """Return the time of an answer as its evidence does."""
+    ends_at, sent_at, _ = landing
+    return sent_at + (ends_at - sent_at)

@@ -163,7 +163,7 @@ async def _run(
         clock.jump(_seconds_until_month(clock.now()) - DAY)
         car = CarSpec(name="Ada", model="model3", year=2022)
         home = Home(region=REGION, cars=(car,))
-        async with Simulator(home, now=clock.true_time) as simulator:
+        async with Simulator(home, get_time=clock.true_time) as simulator:
             time_control = TimeControl(clock, loop, traffic, simulator)
             commuter = Commuter(car=simulator.cars["Ada"], work_state=work_state)
             commuter.schedule(clock.true_time(), days + 1, Random(SEED))
@@ -184,14 +184,14 @@ async def _run(
                 await instance.stop()
 
 
-def _seconds_until_month(now: datetime) -> float:
+def _seconds_until_month(time: datetime) -> float:
     """Return the seconds until the next month, at least one day."""
-    month = (now.replace(day=1) + timedelta(days=32)).replace(
+    month = (time.replace(day=1) + timedelta(days=32)).replace(
         day=1, hour=0, minute=0, second=0, microsecond=0
     )
-    if month - now < timedelta(days=1):
+    if month - time < timedelta(days=1):
         month = (month + timedelta(days=32)).replace(day=1)
-    return (month - now).total_seconds()
+    return (month - time).total_seconds()
 
 
 class MonthRun:

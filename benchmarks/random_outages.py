@@ -6,7 +6,7 @@ from random import Random
 
 from custom_components.keycard.outage.models import Status
 
-from .simulated_home import Car, Home
+from .simulated_home import Home, Vehicle
 from .simulated_network import Noise, World
 
 # Answers of Tesla's hosts in an outage: to /status, and to calls.
@@ -47,22 +47,24 @@ def simulate(seed: int) -> Detection:
     cars = random.choice((0, 0, 1, 2, 3))
     calls_only = cars > 0 and random.random() < 0.1
     home = Home(World(random=random), noise=Noise(random=random))
-    home.add(cars=tuple(Car(name=f"car{n}", model=_MODELS[n]) for n in range(cars)))
+    home.add(
+        vehicles=tuple(Vehicle(name=f"car{n}", model=_MODELS[n]) for n in range(cars))
+    )
     began = _WARM_UP + random.uniform(0.0, _ONSET)
     home.run(began)
-    early = any(seen.judgement.status is Status.OUTAGE for seen in home.seen)
+    early = any(change.assessment.status is Status.OUTAGE for change in home.changes)
     for subject, condition in _conditions(
         failure, worldwide=worldwide, calls_only=calls_only, random=random
     ):
         home.set(subject, condition)
-    home.run(began + _PATIENCE, stop=lambda: home.judgement.status is Status.OUTAGE)
-    seen = home.judgement.status is Status.OUTAGE
+    home.run(began + _PATIENCE, stop=lambda: home.assessment.status is Status.OUTAGE)
+    seen = home.assessment.status is Status.OUTAGE
     return Detection(
         failure=failure,
         worldwide=worldwide,
         cars=cars,
         calls_only=calls_only,
-        seconds=home.now - began if seen else None,
+        seconds=home.monotonic - began if seen else None,
         early=early,
     )
 

@@ -23,27 +23,27 @@ from custom_components.keycard.outage.outage_log import (
     StoredOutage,
 )
 
-from .simulated_network import OK, TIMEOUT, Ask, Noise, World, told
+from .simulated_network import OK, TIMEOUT, Noise, Request, World, evidence_of
 
 # Intervals of calls in seconds, as in the integration.
-PRODUCTS_PACE = 600.0
-SUMMARY_PACE = 60.0
-DATA_PACE = 600.0
+PRODUCTS_INTERVAL = 600.0
+SUMMARY_INTERVAL = 60.0
+DATA_INTERVAL = 600.0
 POLL_JITTER = 0.05
 
 # Delay of a request after it is due.
 SEND_DELAY = 0.01
 
 type Poll = tuple[RequestType, str | None]
-"""A regular request and its car, None for the account."""
+"""A regular request and its vehicle, None for the account."""
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _FOREVER = float("inf")
 
 
 @dataclass(kw_only=True)
-class Car:
-    """A car with its model and connectivity."""
+class Vehicle:
+    """A vehicle with its model and connectivity."""
 
     name: str
     model: str = "model3"
@@ -55,9 +55,9 @@ class Entry:
     """An entry of the home: region, detector, and possibly an account."""
 
     name: str
-    judge: OutageDetector
+    detector: OutageDetector
     region: str
-    cars: dict[str, Car]
+    vehicles: dict[str, Vehicle]
     account: bool
     third_party: bool
     at_home: bool = False
@@ -70,7 +70,7 @@ class Entry:
         """Return the time of the next call."""
         if not self.account:
             return _FOREVER
-        soonest = max(self.judge.next_call(), self.judge.account.paused_until)
+        soonest = max(self.detector.next_call(), self.detector.account.paused_until)
         for key, at in self.next_polls.items():
             if at < soonest and key not in self.running and self.wanted(key):
                 soonest = min(soonest, max(at, self.paused(key)))
@@ -78,29 +78,33 @@ class Entry:
 
     def paused(self, key: Poll) -> float:
         """Return the end of a poll's pause."""
-        kind, car = key
+        kind, vehicle = key
         category = Category.DATA if kind is RequestType.DATA else Category.CALLS
-        return self.judge.account.pause(category, car)[0]
+        return self.detector.account.pause(category, vehicle)[0]
 
-    def leave(self, car: str) -> None:
-        """Remove a car from the account."""
-        del self.cars[car]
-        self.judge.forget(car)
+    def leave(self, vehicle: str) -> None:
+        """Remove a vehicle from the account."""
+        del self.vehicles[vehicle]
+        self.detector.forget(vehicle)
         for kind in (RequestType.CALL, RequestType.DATA):
-            self.next_polls.pop((kind, car), None)
+            self.next_polls.pop((kind, vehicle), None)
 
     def wanted(self, key: Poll) -> bool:
-        """Return whether a poll is due: data only for an online car."""
-        kind, car = key
-        return kind is not RequestType.DATA or car is None or self.cars[car].online
+        """Return whether a poll is due: data only for an online vehicle."""
+        kind, vehicle = key
+        return (
+            kind is not RequestType.DATA
+            or vehicle is None
+            or self.vehicles[vehicle].online
+        )
 
 
 @dataclass(kw_only=True, slots=True)
-class Flight:
+class PendingRequest:
     """A request in progress."""
 
-    asked_at: float
-    ask: Ask
+    sent_at: float
+    request: Request
     condition: str = OK
     ends_at: float = 0.0
     target: Endpoint | None = None
@@ -113,24 +117,24 @@ class Stored:
     """Stored data of a home."""
 
     hosts: dict[str, StoredHost]
-    judges: dict[str, StoredDetector]
+    detectors: dict[str, StoredDetector]
     outages: list[StoredOutage]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class AssessmentChange:
     """A changed assessment and its time."""
 
     at: float
     entry: str
-    judgement: Assessment
+    assessment: Assessment
 
 
 class Home:
-    """Run watch, judges and journal of a home against a world.
+    """Run host monitor, detectors and outage log of a home against a world.
 
-    Times are seconds since the home began; the product's monotonic clock starts at a
-    random value. `noise` is asked for each request and may spoil it.
+    Times are seconds since the home began; the monotonic clock of the detectors starts
+    at a random value. `noise` may replace the condition of each request.
     """
 
     def __init__(
@@ -143,140 +147,142 @@ class Home:
         noise: Noise | None = None,
         jump: Callable[[Home, float], int] | None = None,
     ) -> None:
-        """Start a home; add entries before it runs.
+        """Initialize without entries.
 
-        With a `jump` it goes over stretches in which nothing can happen.
+        `jump` skips time in which nothing can happen.
         """
         self.world = world
         self.random = world.random
-        self.now = began
-        self.wall_offset = timedelta()
-        self.journal = OutageLog()
+        self.monotonic = began
+        self.clock_offset = timedelta()
+        self.outage_log = OutageLog()
         self.entries: list[Entry] = []
-        self.seen: list[Seen] = []
-        self.happenings: list[tuple[float, OutageEvent]] = []
-        self.asked: list[tuple[float, str]] | None = None
+        self.changes: list[AssessmentChange] = []
+        self.outage_events: list[tuple[float, OutageEvent]] = []
+        self.sent_requests: list[tuple[float, str]] | None = None
         self.requests = 0
         self.jumped = 0
         self.bad_at = began
         self.noise = noise
-        self.flights: list[tuple[float, int, Flight]] = []
+        self.flights: list[tuple[float, int, PendingRequest]] = []
         self.order = 0
         self._jump = jump
         self._may_jump = False
         self._hosts = hosts or default_hosts(region)
-        self._asks: dict[object, Ask] = {}
+        self._requests: dict[object, Request] = {}
         self._script: list[tuple[float, int, Callable[[], None]]] = []
-        self.watch = self._new_watch()
+        self.host_monitor = self._new_host_monitor()
 
     def without_unrelated(self) -> None:
         """Switch the unrelated hosts off, before anything is added."""
         self._hosts = replace(self._hosts, unrelated=())
-        self.watch = self._new_watch()
+        self.host_monitor = self._new_host_monitor()
 
     def add(
         self,
         name: str = "home",
         *,
         region: str = "na",
-        cars: tuple[Car, ...] = (),
+        vehicles: tuple[Vehicle, ...] = (),
         account: bool | None = None,
         third_party: bool = False,
         issues_tokens: bool = False,
         at_home: bool = False,
     ) -> Entry:
-        """Add an entry; one with cars has an account unless told otherwise.
+        """Add an entry; one with vehicles has an account unless told otherwise.
 
         A third party (`third_party`) `issues_tokens` of its own, or forwards Tesla's.
         It is reached without the internet if it is a proxy `at_home`.
         """
         entry = Entry(
             name=name,
-            judge=OutageDetector(
-                self.watch,
+            detector=OutageDetector(
+                self.host_monitor,
                 region=region,
                 third_party=third_party,
                 issues_tokens=issues_tokens,
-                monotonic=self.now,
-                vehicle_ids=(by_name := {car.name: car for car in cars}),
+                monotonic=self.monotonic,
+                vehicle_ids=(
+                    by_name := {vehicle.name: vehicle for vehicle in vehicles}
+                ),
                 stale_data=StaleDataDetector(direct=("tesla_fleet",)),
             ),
             region=region,
-            cars=by_name,
-            account=bool(cars) if account is None else account,
+            vehicles=by_name,
+            account=bool(vehicles) if account is None else account,
             third_party=third_party,
             at_home=at_home,
         )
-        self.watch.home_regions[region] += 1
+        self.host_monitor.home_regions[region] += 1
         self.entries.append(entry)
         if entry.account:
-            entry.next_polls[RequestType.CALL, None] = self.now
-            for car in cars:
-                entry.next_polls[RequestType.CALL, car.name] = self.now
-                entry.next_polls[RequestType.DATA, car.name] = self.now
+            entry.next_polls[RequestType.CALL, None] = self.monotonic
+            for vehicle in vehicles:
+                entry.next_polls[RequestType.CALL, vehicle.name] = self.monotonic
+                entry.next_polls[RequestType.DATA, vehicle.name] = self.monotonic
         return entry
 
     @property
-    def wall(self) -> datetime:
+    def utcnow(self) -> datetime:
         """Return the wall clock, which may have been set."""
-        return _EPOCH + timedelta(seconds=self.now) + self.wall_offset
+        return _EPOCH + timedelta(seconds=self.monotonic) + self.clock_offset
 
-    def wall_shift(self, seconds: float) -> None:
+    def shift_clock(self, seconds: float) -> None:
         """Set the wall clock forward or back."""
-        self.wall_offset += timedelta(seconds=seconds)
+        self.clock_offset += timedelta(seconds=seconds)
 
     @property
-    def judgement(self) -> Assessment:
+    def assessment(self) -> Assessment:
         """Return the assessment of the first entry."""
-        return self.entries[0].judge.assessment
+        return self.entries[0].detector.assessment
 
     # Storage
 
     def store(self) -> Stored:
         """Return the stored data."""
         return Stored(
-            hosts=self.watch.dump_hosts(),
-            judges={
-                entry.name: entry.judge.dump_state(self.now) for entry in self.entries
+            hosts=self.host_monitor.dump_hosts(),
+            detectors={
+                entry.name: entry.detector.dump_state(self.monotonic)
+                for entry in self.entries
             },
-            outages=self.journal.dump_outages(),
+            outages=self.outage_log.dump_outages(),
         )
 
     def restore(self, stored: Stored, *, away: float = 0.0) -> None:
         """Restore stored data before the first request."""
-        self.watch.restore_hosts(stored.hosts)
-        self.journal.restore_outages(stored.outages)
+        self.host_monitor.restore_hosts(stored.hosts)
+        self.outage_log.restore_outages(stored.outages)
         for entry in self.entries:
-            if (kept := stored.judges.get(entry.name)) is not None:
-                entry.judge.restore_state(kept, monotonic=self.now, away=away)
-                self.journal.restore_last(entry.name, entry.judge.assessment)
+            if (stored_detector := stored.detectors.get(entry.name)) is not None:
+                entry.detector.restore_state(
+                    stored_detector, monotonic=self.monotonic, away=away
+                )
+                self.outage_log.restore_last(entry.name, entry.detector.assessment)
 
     def restart(self, *, away: float = 0.0) -> None:
-        """Stop and start again: what was under way is lost, what was kept comes back.
-
-        `away` are the seconds in between. Nothing of the product's memory survives.
-        """
+        """Restart after `away` seconds; requests in progress are lost."""
         stored = self.store()
         self.flights.clear()
-        self.now += away
-        self.watch = self._new_watch()
-        self.journal = OutageLog()
+        self.monotonic += away
+        self.host_monitor = self._new_host_monitor()
+        self.outage_log = OutageLog()
         entries, self.entries = self.entries, []
         for entry in entries:
             self.add(
                 entry.name,
                 region=entry.region,
-                cars=tuple(entry.cars.values()),
+                vehicles=tuple(entry.vehicles.values()),
                 account=entry.account,
                 third_party=entry.third_party,
-                issues_tokens=entry.judge.issues_tokens,
+                issues_tokens=entry.detector.issues_tokens,
                 at_home=entry.at_home,
             )
         self.restore(stored, away=away)
 
-    def _new_watch(self) -> HostMonitor:
+    def _new_host_monitor(self) -> HostMonitor:
         return HostMonitor(
-            self._hosts, random=Random(self.random.random()), monotonic=self.now
+            self._hosts, random=Random(self.random.random()), monotonic=self.monotonic
         )
 
     # Run
@@ -297,26 +303,26 @@ class Home:
     def _disturb(self, subject: str, condition: str) -> None:
         """Apply a change to requests in progress, which may fail by it."""
         disturbed = False
-        for _, _, flight in sorted(self.flights):
-            if subject not in flight.ask.subjects:
+        for _, _, pending in sorted(self.flights):
+            if subject not in pending.request.subjects:
                 continue
             lucky = self.random.random() < 0.5
-            if condition != OK and flight.condition == OK:
-                flight.condition = "timeout" if lucky else "reset"
-                flight.ends_at = (
-                    flight.asked_at + TIMEOUT if lucky else self.now + 0.001
+            if condition != OK and pending.condition == OK:
+                pending.condition = "timeout" if lucky else "reset"
+                pending.ends_at = (
+                    pending.sent_at + TIMEOUT if lucky else self.monotonic + 0.001
                 )
                 disturbed = True
-            elif condition == OK and flight.condition == "timeout" and lucky:
+            elif condition == OK and pending.condition == "timeout" and lucky:
                 # The transport retries it successfully.
-                flight.condition = OK
-                flight.ends_at = min(
-                    flight.ends_at, self.now + 3.0 * self.random.random()
+                pending.condition = OK
+                pending.ends_at = min(
+                    pending.ends_at, self.monotonic + 3.0 * self.random.random()
                 )
                 disturbed = True
         if disturbed:
             self.flights = [
-                (flight.ends_at, order, flight) for _, order, flight in self.flights
+                (pending.ends_at, order, pending) for _, order, pending in self.flights
             ]
             heapify(self.flights)
 
@@ -329,13 +335,13 @@ class Home:
                 self.jumped += self._jump(self, until)
             lands = self.flights[0][0] if self.flights else _FOREVER
             acts = self._script[0][0] if self._script else _FOREVER
-            asks = self.watch.next_due()
+            asks = self.host_monitor.next_due()
             calls = min(entry.next_call() for entry in self.entries)
             soonest = min(lands, acts, asks, calls)
             if soonest > until:
-                self.now = max(self.now, until)
+                self.monotonic = max(self.monotonic, until)
                 return
-            self.now = max(self.now, soonest)
+            self.monotonic = max(self.monotonic, soonest)
             if acts == soonest:
                 heappop(self._script)[2]()
             elif lands == soonest:
@@ -343,43 +349,47 @@ class Home:
                 if stop is not None and stop():
                     return
             elif asks == soonest:
-                for target in self.watch.due(self.now):
+                for target in self.host_monitor.due(self.monotonic):
                     self._send_probe(target)
             else:
                 for entry in self.entries:
-                    if entry.next_call() <= self.now:
+                    if entry.next_call() <= self.monotonic:
                         self._call(entry)
 
     @property
     def undisturbed(self) -> bool:
         """Return whether nothing fails but single requests."""
-        return not (self.world.conditions or self._script or self.asked is not None)
+        return not (
+            self.world.conditions or self._script or self.sent_requests is not None
+        )
 
-    def _send(self, flight: Flight) -> None:
+    def _send(self, pending: PendingRequest) -> None:
         self.requests += 1
         self.order += 1
-        condition = self.world.condition(flight.ask)
+        condition = self.world.condition(pending.request)
         if self.noise is not None and (spoilt := self.noise()) and condition == OK:
             condition = spoilt
-        flight.condition = condition
-        flight.ends_at = flight.asked_at + self.world.duration(condition)
-        heappush(self.flights, (flight.ends_at, self.order, flight))
+        pending.condition = condition
+        pending.ends_at = pending.sent_at + self.world.duration(condition)
+        heappush(self.flights, (pending.ends_at, self.order, pending))
 
     def _sent_at(self) -> float:
-        return self.now + SEND_DELAY * self.random.random()
+        return self.monotonic + SEND_DELAY * self.random.random()
 
     def _send_probe(self, target: Endpoint) -> None:
-        ask = self.probe_of(target)
-        if self.asked is not None:
-            self.asked.append((self.now, ask.subjects[-1]))
-        self._send(Flight(ask=ask, asked_at=self._sent_at(), target=target))
+        request = self.probe_of(target)
+        if self.sent_requests is not None:
+            self.sent_requests.append((self.monotonic, request.subjects[-1]))
+        self._send(
+            PendingRequest(request=request, sent_at=self._sent_at(), target=target)
+        )
 
-    def probe_of(self, target: Endpoint) -> Ask:
+    def probe_of(self, target: Endpoint) -> Request:
         """Return the probe of an endpoint."""
-        if (ask := self._asks.get(target)) is None:
-            ask = Ask(kind=target.kind, subjects=self._subjects(target))
-            self._asks[target] = ask
-        return ask
+        if (request := self._requests.get(target)) is None:
+            request = Request(kind=target.kind, subjects=self._subjects(target))
+            self._requests[target] = request
+        return request
 
     def _subjects(self, target: Endpoint) -> tuple[str, ...]:
         if target.kind is RequestType.UNRELATED:
@@ -393,119 +403,138 @@ class Home:
 
     def _call(self, entry: Entry) -> None:
         """Send the calls that are due, as the integration does."""
-        due = entry.judge.account.paused_until <= self.now
-        for car, plane in entry.judge.calls_due(self.now) if due else ():
-            if plane is Subsystem.API or car is None:
-                self._send_call(entry, RequestType.CALL, car, poll=None)
-            elif (RequestType.DATA, car) in entry.next_polls and entry.cars[car].online:
-                entry.next_polls[RequestType.DATA, car] = self.now
+        due = entry.detector.account.paused_until <= self.monotonic
+        for vehicle, subsystem in (
+            entry.detector.calls_due(self.monotonic) if due else ()
+        ):
+            if subsystem is Subsystem.API or vehicle is None:
+                self._send_call(entry, RequestType.CALL, vehicle, poll=None)
+            elif (RequestType.DATA, vehicle) in entry.next_polls and entry.vehicles[
+                vehicle
+            ].online:
+                entry.next_polls[RequestType.DATA, vehicle] = self.monotonic
         for key, at in entry.next_polls.items():
-            allowed = max(at, entry.paused(key)) <= self.now
+            allowed = max(at, entry.paused(key)) <= self.monotonic
             if allowed and key not in entry.running and entry.wanted(key):
-                kind, car = key
+                kind, vehicle = key
                 jitter = 1 + POLL_JITTER * self.random.random()
-                entry.next_polls[key] = self.now + pace_of(key) * jitter
+                entry.next_polls[key] = self.monotonic + interval_of(key) * jitter
                 entry.running.add(key)
-                self._send_call(entry, kind, car, poll=key)
+                self._send_call(entry, kind, vehicle, poll=key)
 
-    def command(self, car: str, *, entry: Entry | None = None) -> None:
-        """Send a command of the user to a car."""
-        self._send_call(entry or self.entries[0], RequestType.COMMAND, car, poll=None)
+    def command(self, vehicle: str, *, entry: Entry | None = None) -> None:
+        """Send a command of the user to a vehicle."""
+        self._send_call(
+            entry or self.entries[0], RequestType.COMMAND, vehicle, poll=None
+        )
 
     def _send_call(
         self,
         entry: Entry,
         kind: RequestType,
-        car: str | None,
+        vehicle: str | None,
         *,
         poll: Poll | None,
     ) -> None:
         entry.calls += 1
         entry.data_calls += kind is RequestType.DATA
-        if self.asked is not None:
-            self.asked.append((self.now, f"{entry.name}.{kind}.{car or ''}"))
-        ask = self.call_of(entry, kind, car)
-        self._send(Flight(ask=ask, asked_at=self._sent_at(), entry=entry, poll=poll))
+        if self.sent_requests is not None:
+            self.sent_requests.append(
+                (self.monotonic, f"{entry.name}.{kind}.{vehicle or ''}")
+            )
+        request = self.call_of(entry, kind, vehicle)
+        self._send(
+            PendingRequest(
+                request=request, sent_at=self._sent_at(), entry=entry, poll=poll
+            )
+        )
 
-    def call_of(self, entry: Entry, kind: RequestType, car: str | None) -> Ask:
-        """Return a call for a car, or for the account."""
-        online = car is not None and entry.cars[car].online
-        model = entry.cars[car].model if car is not None else None
-        key = entry.name, kind, car, model, online
-        if (ask := self._asks.get(key)) is None:
-            ask = self._asks[key] = Ask(
+    def call_of(self, entry: Entry, kind: RequestType, vehicle: str | None) -> Request:
+        """Return a call for a vehicle, or for the account."""
+        online = vehicle is not None and entry.vehicles[vehicle].online
+        model = entry.vehicles[vehicle].model if vehicle is not None else None
+        key = entry.name, kind, vehicle, model, online
+        if (request := self._requests.get(key)) is None:
+            request = self._requests[key] = Request(
                 kind=kind,
                 subjects=_call_subjects(entry, kind, model),
-                car=car,
+                vehicle=vehicle,
                 model=model,
                 data_works=online,
                 third_party=entry.third_party,
             )
-        return ask
+        return request
 
     # Answers
 
-    def _land(self, flight: Flight) -> None:
-        ask, asked_at = flight.ask, flight.asked_at
-        found = told(ask, flight.condition, asked_at, flight.ends_at - asked_at)
+    def _land(self, pending: PendingRequest) -> None:
+        request, sent_at = pending.request, pending.sent_at
+        found = evidence_of(
+            request, pending.condition, sent_at, pending.ends_at - sent_at
+        )
         if found.good:
             self._may_jump = True
         else:
-            self.bad_at = self.now
-        if flight.target is not None:
-            self.watch.observe_probe(flight.target, found)
+            self.bad_at = self.monotonic
+        if pending.target is not None:
+            self.host_monitor.observe_probe(pending.target, found)
             for entry in self.entries:
-                self._judge(entry)
-        elif (caller := flight.entry) is not None:
-            if flight.poll is not None:
-                caller.running.discard(flight.poll)
-            if ask.car is not None and ask.car not in caller.cars:
+                self._assess(entry)
+        elif (caller := pending.entry) is not None:
+            if pending.poll is not None:
+                caller.running.discard(pending.poll)
+            if request.vehicle is not None and request.vehicle not in caller.vehicles:
                 return
-            if ask.car is not None and not caller.cars[ask.car].online:
-                caller.judge.waive_recovery_proof(ask.car)
-            caller.judge.observe_call(found)
-            self._judge(caller)
+            if (
+                request.vehicle is not None
+                and not caller.vehicles[request.vehicle].online
+            ):
+                caller.detector.waive_recovery_proof(request.vehicle)
+            caller.detector.observe_call(found)
+            self._assess(caller)
 
-    def _judge(self, entry: Entry) -> None:
-        before = entry.judge.assessment
-        judgement = entry.judge.assess(self.now, self.wall)
-        if judgement is before or judgement == before:
+    def _assess(self, entry: Entry) -> None:
+        before = entry.detector.assessment
+        assessment = entry.detector.assess(self.monotonic, self.utcnow)
+        if assessment is before or assessment == before:
             return
-        self.seen.append(Seen(at=self.now, entry=entry.name, judgement=judgement))
-        for happening in self.journal.report(
+        self.changes.append(
+            AssessmentChange(at=self.monotonic, entry=entry.name, assessment=assessment)
+        )
+        for event in self.outage_log.report(
             entry.name,
             entry.region,
-            judgement,
-            wanted=self._wanted(entry, judgement),
-            utcnow=self.wall,
-            monotonic=self.now,
+            assessment,
+            wanted=self._wanted(entry, assessment),
+            utcnow=self.utcnow,
+            monotonic=self.monotonic,
         ):
-            self.happenings.append((self.now, happening))
+            self.outage_events.append((self.monotonic, event))
 
-    def _wanted(self, entry: Entry, judgement: Assessment) -> frozenset[str]:
-        """Return the region's cars whose key to take is not the usual one.
+    def _wanted(self, entry: Entry, assessment: Assessment) -> frozenset[str]:
+        """Return the region's vehicles whose key to take is not the usual one.
 
-        An entry without cars stands for a watched one.
+        An entry without vehicles stands for a watched one.
         """
-        if judgement.status not in OUTAGES:
+        if assessment.status not in OUTAGES:
             return frozenset()
-        cars = {
-            car
+        vehicles = {
+            vehicle
             for other in self.entries
             if other.region == entry.region
-            for car in (other.cars or {other.name})
+            for vehicle in (other.vehicles or {other.name})
         }
-        if judgement.affected is not None:
-            cars &= judgement.affected
-        return frozenset(cars)
+        if assessment.affected is not None:
+            vehicles &= assessment.affected
+        return frozenset(vehicles)
 
 
-def pace_of(poll: Poll) -> float:
+def interval_of(poll: Poll) -> float:
     """Return the interval of a poll in seconds."""
-    kind, car = poll
-    if car is None:
-        return PRODUCTS_PACE
-    return DATA_PACE if kind is RequestType.DATA else SUMMARY_PACE
+    kind, vehicle = poll
+    if vehicle is None:
+        return PRODUCTS_INTERVAL
+    return DATA_INTERVAL if kind is RequestType.DATA else SUMMARY_INTERVAL
 
 
 def _call_subjects(
@@ -516,10 +545,10 @@ def _call_subjects(
     if not entry.at_home:
         subjects.append("net")
     subjects.append("proxy.api" if entry.third_party else "dns.tesla")
-    planes = {
+    subsystems = {
         RequestType.DATA: ("api", "data"),
         RequestType.COMMAND: ("api", "commands"),
     }
-    for plane in planes.get(kind, ("api",)):
-        subjects += [f"{region}.{plane}@{model}", f"{region}.{plane}"]
+    for subsystem in subsystems.get(kind, ("api",)):
+        subjects += [f"{region}.{subsystem}@{model}", f"{region}.{subsystem}"]
     return tuple(subjects)

@@ -79,12 +79,12 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
+class Request:
     """A repeated request: its kind and subjects."""
 
     kind: RequestType
     subjects: tuple[str, ...]
-    car: str | None = None
+    vehicle: str | None = None
     model: str | None = None
     data_works: bool = False
     third_party: bool = False
@@ -112,10 +112,10 @@ class World:
         else:
             self.conditions[subject] = condition
 
-    def condition(self, ask: Ask) -> str:
+    def condition(self, request: Request) -> str:
         """Return the current condition of a request."""
         if self.conditions:
-            for subject in ask.subjects:
+            for subject in request.subjects:
                 if (found := self.conditions.get(subject)) is not None:
                     return found
         return OK
@@ -148,27 +148,33 @@ def template(
     return meaning, answer
 
 
-def told(ask: Ask, condition: str, asked_at: float, elapsed: float) -> Evidence:
+def evidence_of(
+    request: Request, condition: str, sent_at: float, elapsed: float
+) -> Evidence:
     """Return the evidence of a request."""
     meaning, answer = template(
-        ask.kind,
+        request.kind,
         condition,
-        data_works=ask.data_works,
-        third_party=ask.third_party,
+        data_works=request.data_works,
+        third_party=request.third_party,
     )
     if meaning.verdict is Verdict.GOOD:
         # A shortcut for the most frequent answer.
         return Evidence(
             classification=meaning,
-            sent_at=asked_at,
-            at=asked_at + elapsed,
-            vehicle_id=ask.car,
-            model=ask.model,
-            request_type=ask.kind,
+            sent_at=sent_at,
+            at=sent_at + elapsed,
+            vehicle_id=request.vehicle,
+            model=request.model,
+            request_type=request.kind,
         )
-    answer = replace(answer, sent_at=asked_at, elapsed=elapsed)
+    answer = replace(answer, sent_at=sent_at, elapsed=elapsed)
     return make_evidence(
-        meaning, answer, vehicle_id=ask.car, model=ask.model, kind=ask.kind
+        meaning,
+        answer,
+        vehicle_id=request.vehicle,
+        model=request.model,
+        kind=request.kind,
     )
 
 

@@ -156,7 +156,9 @@ class Demo:
         self._console.title(self._case)
         # The scenario starts in the past, so that it can end now.
         self._clock.wall_offset = -(SETTLE_SECONDS + self._case.end)
-        simulator = Simulator(self._case.homes, now=self._clock.true_time, tls=True)
+        simulator = Simulator(
+            self._case.homes, get_time=self._clock.true_time, tls=True
+        )
         traffic = Traffic()
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(

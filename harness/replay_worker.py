@@ -73,7 +73,7 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
     log.attach()
     traffic = Traffic()
     started_at = time.perf_counter()
-    simulator = Simulator(case.homes, now=clock.true_time, tls=True)
+    simulator = Simulator(case.homes, get_time=clock.true_time, tls=True)
     with (
         tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
         traffic.count_requests(),

@@ -22,12 +22,12 @@ from .vehicle.car import Car
 class Fleet:
     """Cars by name, each with its computers, and their Bluetooth environment."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, get_time: Callable[[], float]) -> None:
         self.cars: dict[str, Car] = {}
         self.computers: dict[str, VehicleComputers] = {}
-        self.bluetooth = BluetoothEnvironment(self.cars, self.computers, now)
+        self.bluetooth = BluetoothEnvironment(self.cars, self.computers, get_time)
         self.apps = PartnerApps()
-        self._now = now
+        self._get_time = get_time
 
     def car(self, name: str) -> Car:
         """Return a car by name; raise ConditionError if it is unknown."""
@@ -93,12 +93,12 @@ class Fleet:
         car = self.cars[spec.name] = Car(
             spec,
             region=home.region,
-            now=self._now,
+            get_time=self._get_time,
             user_id=user_id(home),
             lively=home.lively,
             index=len(self.cars),
         )
         car.on_change = lambda: self.bluetooth.update_car(car)
-        computers = self.computers[spec.name] = VehicleComputers(car, self._now)
+        computers = self.computers[spec.name] = VehicleComputers(car, self._get_time)
         computers.confirmation = Confirmation(spec.confirmation)
         return car

@@ -67,8 +67,8 @@ class PortTakenError(OSError):
 class Simulator(Fleet):
     """Tesla's cloud and cars on 127.0.0.1.
 
-    `home` is one home or several; `now` returns the Unix time of cars and tokens, in
-    seconds; `tls` serves https with certificates of a temporary authority, and plain
+    `home` is one home or several; `get_time` returns the Unix time of cars and tokens
+    in seconds; `tls` serves https with certificates of a temporary authority, and plain
     http for the control hosts on separate ports (`controls1_http`, `controls2_http`).
     """
 
@@ -76,33 +76,33 @@ class Simulator(Fleet):
         self,
         home: Home | Sequence[Home] = DEFAULT_HOME,
         *,
-        now: Callable[[], float] = time.time,
+        get_time: Callable[[], float] = time.time,
         tls: bool | CertificateAuthority = False,
         ports: Mapping[str, int] | None = None,
     ) -> None:
         self.homes = (home,) if isinstance(home, Home) else tuple(home)
-        super().__init__(now)
+        super().__init__(get_time)
         self.usage = Usage()
         self._own_authority = tls is True
         self._authority = CertificateAuthority() if tls is True else tls or None
         self._traffic = Traffic()
-        self._conditions = Conditions(now)
-        self._tokens = Tokens(now)
+        self._conditions = Conditions(get_time)
+        self._tokens = Tokens(get_time)
         self._accounts = [self._create_account(one) for one in self.homes]
         self._api = FleetApi(
             self._accounts,
             self._tokens,
             lambda region: self.urls[region],
-            now,
+            get_time,
             apps=self.apps,
             computers=self.computers,
         )
-        self._sign_in = TeslaSignIn(self._accounts, self._tokens, now, self.apps)
-        self.teslemetry = Teslemetry(self._accounts, self._tokens, now)
+        self._sign_in = TeslaSignIn(self._accounts, self._tokens, get_time, self.apps)
+        self.teslemetry = Teslemetry(self._accounts, self._tokens, get_time)
         self.tesla_proxy = TeslaProxy()
         self.tesla_proxy_certificate = SelfSignedCertificate()
-        self.tessie = Tessie(self._accounts, self._tokens, now)
-        self._faults = FaultInjector(self._conditions, self._traffic, now)
+        self.tessie = Tessie(self._accounts, self._tokens, get_time)
+        self._faults = FaultInjector(self._conditions, self._traffic, get_time)
         self._hosts = HostRouter(
             faults=self._faults,
             api=self._api,

@@ -42,12 +42,12 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 async def test_outage_and_early_warning(
     hass: HomeAssistant,
     watch: MockConfigEntry,
-    judgement: Assessment,
+    assessment: Assessment,
     outage: str,
     warning: str,
 ) -> None:
     watch.runtime_data.coordinator.async_set_updated_data(
-        CloudData(assessment=judgement, api_reachable=True)
+        CloudData(assessment=assessment, api_reachable=True)
     )
     assert state_of(hass, f"{CLOUD}_outage").state == outage
     assert state_of(hass, f"{CLOUD}_early_warning").state == warning

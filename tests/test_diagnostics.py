@@ -50,10 +50,10 @@ async def test_entry(
             },
         },
     )
-    told: dict[str, Any] = dict(
+    diagnostics: dict[str, Any] = dict(
         await get_diagnostics_for_config_entry(hass, hass_client, account)
     )
-    text = json.dumps(told)
+    text = json.dumps(diagnostics)
     for secret in (
         simulator.token,
         simulator.urls["eu"],
@@ -71,20 +71,20 @@ async def test_entry(
     ):
         assert secret not in text
 
-    assert told["entry"]["data"]["region"] == "eu"
-    assert set(told["entry"]["options"]["cars"]) == {"car_1", "car_3"}
-    assert told["cloud"]["view"]["assessment"]["status"] == "operational"
-    assert told["cloud"]["service_in_between"] is False
-    assert {host["kind"] for host in told["asked"]} == {
+    assert diagnostics["entry"]["data"]["region"] == "eu"
+    assert set(diagnostics["entry"]["options"]["cars"]) == {"car_1", "car_3"}
+    assert diagnostics["cloud"]["view"]["assessment"]["status"] == "operational"
+    assert diagnostics["cloud"]["third_party"] is False
+    assert {host["kind"] for host in diagnostics["asked"]} == {
         "status",
         "token",
         "authorize",
         "unrelated",
     }
-    assert told["outages"] == []
-    assert set(told["cars"]) == {"car_1", "car_2"}
-    assert told["cars"]["car_1"]["model"] == "model3"
-    assert told["cars"]["car_1"]["view"]["state"]["battery_level"] == 77
+    assert diagnostics["outages"] == []
+    assert set(diagnostics["cars"]) == {"car_1", "car_2"}
+    assert diagnostics["cars"]["car_1"]["model"] == "model3"
+    assert diagnostics["cars"]["car_1"]["view"]["state"]["battery_level"] == 77
 
 
 async def test_a_sign_in(
@@ -96,8 +96,8 @@ async def test_a_sign_in(
     assert await async_setup_component(hass, "diagnostics", {})
     entry = await fleet_entry(hass, simulator)
     await set_up(entry)
-    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    text = json.dumps(told)
+    diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    text = json.dumps(diagnostics)
     for secret in (
         entry.data["token"]["access_token"],
         entry.data["token"]["refresh_token"],
@@ -115,14 +115,16 @@ async def test_devices(
     watch: MockConfigEntry,
 ) -> None:
     assert await async_setup_component(hass, "diagnostics", {})
-    told: dict[str, Any] = {}
+    diagnostics: dict[str, Any] = {}
     for name in (watch.entry_id, "cy"):
         device = device_registry.async_get_device_by_identifier(
             (DOMAIN, name), watch.entry_id
         )
         assert device is not None
-        told[name] = await get_diagnostics_for_device(hass, hass_client, watch, device)
-    assert set(told[watch.entry_id]) == {"cloud", "asked"}
-    assert set(told["cy"]) == {"car"}
-    assert told["cy"]["car"]["model"] == "models"
-    assert told["cy"]["car"]["key"] == "fob"
+        diagnostics[name] = await get_diagnostics_for_device(
+            hass, hass_client, watch, device
+        )
+    assert set(diagnostics[watch.entry_id]) == {"cloud", "asked"}
+    assert set(diagnostics["cy"]) == {"car"}
+    assert diagnostics["cy"]["car"]["model"] == "models"
+    assert diagnostics["cy"]["car"]["key"] == "fob"

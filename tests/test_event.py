@@ -111,8 +111,8 @@ async def test_told_since_survives_a_restart(
     await set_up(watching_entry)
     assert state_of(hass, EVENT).state == at
     report(watching_entry, "changed", "take")
-    told = dt_util.parse_datetime(state_of(hass, EVENT).attributes["told_since"])
-    assert told == dt_util.parse_datetime(at)
+    restored_at = dt_util.parse_datetime(state_of(hass, EVENT).attributes["told_since"])
+    assert restored_at == dt_util.parse_datetime(at)
 
 
 async def test_a_drill_that_a_restart_ended_is_not_continued(

@@ -151,12 +151,12 @@ class ResettableVehicles:
         assert coordinator.vehicle.state is not None
         state = coordinator.vehicle.state
         coordinator.vehicle.state = replace(state, presence=ConnectivityState.ONLINE)
-        seen = self.told(name)
+        seen = self.updated_at(name)
         self.account.runtime_data.command_sender.request_refresh(coordinator.vehicle.id)
-        await until(self.hass, lambda: self.told(name) > seen)
+        await until(self.hass, lambda: self.updated_at(name) > seen)
         await self.hass.async_block_till_done()
 
-    def told(self, name: str) -> float:
+    def updated_at(self, name: str) -> float:
         """Return the time of a car's last update."""
         state = car_of(self.account, name).vehicle.state
         assert state is not None
@@ -205,7 +205,7 @@ async def check(garage: ResettableVehicles, item: Case, fate: ExpectedResult) ->
         assert item.done(car) == item.result
     if fate.unsure:
         # An unconfirmed command is settled by asking the car.
-        await until(hass, lambda: garage.told(item.of) > seen)
+        await until(hass, lambda: garage.updated_at(item.of) > seen)
         await hass.async_block_till_done()
     now = shown(hass, item.entity, item.attribute)
     assert now == (item.shown if fate.done else before)

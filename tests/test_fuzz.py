@@ -116,9 +116,9 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=8)
 TOLD = st.one_of(
     OBJECTS,
-    OBJECTS.map(lambda told: {"response": told}),
-    st.lists(OBJECTS, max_size=3).map(lambda told: {"response": told}),
-    OBJECTS.map(lambda told: {"response": {**told, "vin": VIN, "state": "online"}}),
+    OBJECTS.map(lambda value: {"response": value}),
+    st.lists(OBJECTS, max_size=3).map(lambda value: {"response": value}),
+    OBJECTS.map(lambda value: {"response": {**value, "vin": VIN, "state": "online"}}),
     VALUES,
 )
 WORDS = st.sampled_from(
@@ -136,8 +136,8 @@ WORDS = st.sampled_from(
 )
 
 
-def written(told: object) -> bytes:
-    return json.dumps(told).encode()
+def written(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 BODIES = st.one_of(
@@ -210,9 +210,9 @@ def answers(draw: st.DrawFn) -> HttpResult:
     )
 
 
-def storable(told: object) -> None:
+def storable(value: object) -> None:
     """Check that Home Assistant can store a value."""
-    json_bytes(told)
+    json_bytes(value)
 
 
 # Handling
@@ -295,12 +295,12 @@ def test_calls_and_the_set_up(host: Any) -> None:
             check = _check_products(call, "https://host.example")
             assert check.error or check.vins is not None
             _find_url(call.answer.body)
-            told(call.body)
+            apply_answer(call.body)
 
     calls()
 
 
-def told(body: Any) -> None:
+def apply_answer(body: Any) -> None:
     """Update a vehicle from an answer."""
     if not isinstance(body, dict):
         # The client accepts nothing else.
@@ -325,7 +325,7 @@ def test_vehicles(body: Any) -> None:
         read_back = json.loads(json_bytes(json.loads(text)))
     except TypeError, ValueError:
         return
-    told(read_back)
+    apply_answer(read_back)
 
 
 @fuzz(60)

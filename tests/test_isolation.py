@@ -29,13 +29,13 @@ def fail(*_: Any, **__: Any) -> None:
 
 def assert_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Check that the error was logged without the VIN."""
-    told = [
+    messages = [
         record
         for record in caplog.records
         if record.levelno == logging.ERROR and record.name.endswith(".isolation")
     ]
-    assert told
-    assert all("KeyError" in record.getMessage() for record in told)
+    assert messages
+    assert all("KeyError" in record.getMessage() for record in messages)
     assert VIN not in caplog.text
 
 

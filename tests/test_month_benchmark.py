@@ -31,7 +31,7 @@ def test_the_car_follows_its_schedule(
 ) -> None:
     now = 0.0
     spec = CarSpec(name="Ada", model="model3", year=2022)
-    car = Car(spec, region="eu", now=lambda: now)
+    car = Car(spec, region="eu", get_time=lambda: now)
     commuter = Commuter(car=car, work_state=story)
     commuter.schedule(now, 4, Random(1))
     days: list[Counter[Activity]] = []

@@ -228,9 +228,9 @@ async def test_diagnostics_do_not_name_the_server(
 ) -> None:
     entry = tesla_proxy_entry(simulator)
     await set_up(entry)
-    told = str(await async_get_config_entry_diagnostics(hass, entry))
+    described = str(await async_get_config_entry_diagnostics(hass, entry))
     for secret in ("base_url", "fingerprint", "token"):
-        assert entry.data[secret] not in told
+        assert entry.data[secret] not in described
 
 
 def test_what_is_no_certificate_has_a_fingerprint() -> None:

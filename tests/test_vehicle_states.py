@@ -209,7 +209,7 @@ def as_recorded() -> Iterator[datetime]:
     """Make the simulated cloud return the recorded data with current times."""
     taken = datetime.now(UTC).replace(microsecond=0)
 
-    def told(car: Car, _now: float) -> dict[str, Any]:
+    def described(car: Car, _now: float) -> dict[str, Any]:
         answer: dict[str, Any] = recorded(MODEL_3)["response"]
         for section in answer.values():
             if isinstance(section, dict) and "timestamp" in section:
@@ -223,7 +223,7 @@ def as_recorded() -> Iterator[datetime]:
         return config
 
     with (
-        patch("simulator.cloud.fleet_api.vehicle_data", told),
+        patch("simulator.cloud.fleet_api.vehicle_data", described),
         patch("simulator.vehicle.payloads.vehicle_config", made_of),
     ):
         yield taken

@@ -99,7 +99,7 @@ def _cloud(data: KeycardData) -> dict[str, Any]:
     client = data.provider.client
     return {
         "region": data.region,
-        "service_in_between": data.detector.third_party,
+        "third_party": data.detector.third_party,
         "commands_through_server": (
             client is not None and client.commands_through_server
         ),

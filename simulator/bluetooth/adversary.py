@@ -66,7 +66,7 @@ class Adversary:
         computers: VehicleComputers,
         car: Car,
         random: Random,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         *,
         attack_rate: float = 0.3,
         forges_status: bool = True,
@@ -78,7 +78,7 @@ class Adversary:
         self._computers = computers
         self._car = car
         self._random = random
-        self._now = now
+        self._get_time = get_time
         self._attack_rate = attack_rate
         self._forges = {
             Domain.DOMAIN_VEHICLE_SECURITY: forges_status,
@@ -86,7 +86,7 @@ class Adversary:
         }
         self._own_computers = VehicleComputers(
             copy_car(car),
-            now,
+            get_time,
             keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
         )
         self._sent: list[bytes] = []
@@ -219,7 +219,7 @@ class Adversary:
             getChargeState=GetChargeState(), getClimateState=GetClimateState()
         )
         done = ActionStatus(result=ActionStatus_E.OPERATIONSTATUS_OK)
-        data = vehicle_data(copied, request, self._now())
+        data = vehicle_data(copied, request, self._get_time())
         return bytes(Response(actionStatus=done, vehicleData=data).SerializeToString())
 
     def _forge_state(self, message: RoutableMessage) -> bytes:

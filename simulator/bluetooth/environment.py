@@ -75,7 +75,7 @@ class BluetoothEnvironment:
         self,
         cars: Mapping[str, Car],
         computers: Mapping[str, VehicleComputers],
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -92,7 +92,7 @@ class BluetoothEnvironment:
 
         self._cars = cars
         self._computers = computers
-        self._now = now
+        self._get_time = get_time
         self._car_link_conditions: dict[str, LinkConditions] = {}
         self._opened_at: dict[Connection, float] = {}
         self._connection_counts: Counter[str] = Counter()
@@ -168,7 +168,7 @@ class BluetoothEnvironment:
     def _open(self, car: Car, device: Device) -> Connection:
         connection = Connection(self, car, device)
         self.connections.append(connection)
-        self._opened_at[connection] = self._now()
+        self._opened_at[connection] = self._get_time()
         self._connection_counts[car.vin] += 1
         return connection
 
@@ -191,7 +191,7 @@ class BluetoothEnvironment:
             connection for connection in self.connections if connection.car is car
         ]
         durations = [
-            self._now() - self._opened_at[connection] for connection in connections
+            self._get_time() - self._opened_at[connection] for connection in connections
         ]
         return LinkStatistics(
             connections=self._connection_counts[car.vin],
@@ -247,7 +247,7 @@ class BluetoothEnvironment:
     def connection_ended(self, connection: Connection) -> None:
         """Remove a closed connection."""
         self.connections.remove(connection)
-        duration = self._now() - self._opened_at.pop(connection)
+        duration = self._get_time() - self._opened_at.pop(connection)
         self._longest[connection.car.vin] = max(
             self._longest[connection.car.vin], duration
         )

@@ -130,28 +130,30 @@ class ReplayingDevice(_SilentDevice):
         return self.status()
 
 
-def broadcasting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
+def broadcasting_device(car: Car, get_time: Callable[[], float]) -> SpoofedDevice:
     """Return a device that only broadcasts an unsealed status."""
     copied = copy_car(car)
-    return SpoofedDevice(car=copied, device=BroadcastingDevice(copied, Whitelist(now)))
+    return SpoofedDevice(
+        car=copied, device=BroadcastingDevice(copied, Whitelist(get_time))
+    )
 
 
-def spoofed_vehicle(car: Car, now: Callable[[], float]) -> SpoofedDevice:
+def spoofed_vehicle(car: Car, get_time: Callable[[], float]) -> SpoofedDevice:
     """Return a device with key pairs of its own that accepts every key."""
     copied = copy_car(car)
     device = VehicleComputers(
         copied,
-        now,
-        whitelist=_PermissiveWhitelist(now),
+        get_time,
+        whitelist=_PermissiveWhitelist(get_time),
         keys=lambda _vin, _domain: ec.generate_private_key(ec.SECP256R1()),
     )
     return SpoofedDevice(car=copied, device=device)
 
 
-def rejecting_device(car: Car, now: Callable[[], float]) -> SpoofedDevice:
+def rejecting_device(car: Car, get_time: Callable[[], float]) -> SpoofedDevice:
     """Return a device that rejects every key as not on its whitelist."""
     copied = copy_car(car)
-    return SpoofedDevice(car=copied, device=VehicleComputers(copied, now))
+    return SpoofedDevice(car=copied, device=VehicleComputers(copied, get_time))
 
 
 @dataclass

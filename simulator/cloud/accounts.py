@@ -82,8 +82,8 @@ class Partner:
 class Tokens:
     """Issues and validates access tokens."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, get_time: Callable[[], float]) -> None:
+        self._get_time = get_time
         self._secret = secrets.token_bytes(32)
 
     def issue(
@@ -119,7 +119,7 @@ class Tokens:
         client, expires = claims.get("azp"), claims.get("exp")
         if not isinstance(client, str) or claims.get("sub") != f"{_PARTNER}{client}":
             return None
-        if not isinstance(expires, int) or expires <= self._now():
+        if not isinstance(expires, int) or expires <= self._get_time():
             return None
         return Partner(client=client)
 
@@ -135,20 +135,20 @@ class Tokens:
         expires, scopes = claims.get("exp"), claims.get("scp")
         if not isinstance(expires, int) or not isinstance(scopes, list):
             return "invalid bearer token"
-        if expires <= self._now() or claims.get("jti") in account.expired:
+        if expires <= self._get_time() or claims.get("jti") in account.expired:
             return "token expired (401)"
         client = str(claims.get("azp"))
         return TokenGrant(account=account, scopes=frozenset(scopes), client=client)
 
     def _claims(self, subject: str, client: str, lifetime: float) -> dict[str, object]:
-        now = self._now()
+        timestamp = self._get_time()
         return {
             "iss": "https://fleet-auth.tesla.com/oauth2/v3/nts",
             "azp": client,
             "sub": subject,
             "aud": list(AUDIENCE),
-            "exp": int(now + lifetime),
-            "iat": int(now),
+            "exp": int(timestamp + lifetime),
+            "iat": int(timestamp),
         }
 
     def _sign(self, claims: dict[str, object]) -> str:

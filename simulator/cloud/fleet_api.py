@@ -120,7 +120,7 @@ class FleetApi:
         accounts: list[Account],
         tokens: Tokens,
         base_url: Callable[[str], str],
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         *,
         apps: PartnerApps,
         computers: Mapping[str, VehicleComputers],
@@ -130,7 +130,7 @@ class FleetApi:
         self._apps = apps
         self._computers = computers
         self._base_url = base_url
-        self._now = now
+        self._get_time = get_time
         self._served: dict[str, Json] = {}
         self._frozen: dict[str, Json] | None = None
 
@@ -213,7 +213,7 @@ class FleetApi:
     def _answer_account(
         self, account: Account, grant: TokenGrant, request: ApiRequest
     ) -> Reply:
-        now = self._now()
+        timestamp = self._get_time()
         cars = [car for car in account.cars if car.model not in request.hidden_models]
         for car in cars:
             car.advance()
@@ -221,7 +221,7 @@ class FleetApi:
             case "products":
                 off = not account.mobile_access
                 access: Json = {"mobile_access_disabled": True} if off else {}
-                items = [product(car, now) | access for car in cars]
+                items = [product(car, timestamp) | access for car in cars]
                 items += account.other_products
                 return json_reply({"response": items, "count": len(items)})
             case "vehicles":
@@ -315,7 +315,7 @@ class FleetApi:
 
     def _snapshot(self, car: Car) -> Json:
         car.advance()
-        return vehicle_data(car, self._now())
+        return vehicle_data(car, self._get_time())
 
     def _computers_of(self, car: Car) -> VehicleComputers:
         # A user can rename a car; the VIN stays.

@@ -72,7 +72,7 @@ class SignIn:
         self,
         accounts: Collection[Account],
         tokens: TokenIssuer,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         apps: PartnerApps,
         *,
         page: str = f"{PREFIX}/authorize",
@@ -83,7 +83,7 @@ class SignIn:
         self._apps = apps
         self._accounts = accounts
         self._tokens = tokens
-        self._now = now
+        self._get_time = get_time
         self._codes: dict[str, _AuthorizationCode] = {}
         self._refreshes: dict[str, _RefreshToken] = {}
 
@@ -131,7 +131,7 @@ class SignIn:
             scopes=tuple(one for one in scopes if one in SCOPES),
             redirect_uri=redirect,
             challenge=query.get("code_challenge"),
-            expires_at=self._now() + _CODE_LIFETIME,
+            expires_at=self._get_time() + _CODE_LIFETIME,
         )
         return _redirect(redirect, query, code=code)
 
@@ -166,7 +166,7 @@ class SignIn:
 
     def _exchange(self, form: Mapping[str, str]) -> Reply:
         code = self._codes.pop(form.get("code", ""), None)
-        if code is None or code.expires_at < self._now():
+        if code is None or code.expires_at < self._get_time():
             return _error(400, "invalid_auth_code", "the code is unknown or too old")
         if form.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
             return _error(400, "invalid_redirect_url", "redirect_uri differs")
@@ -177,14 +177,14 @@ class SignIn:
 
     def _refresh(self, form: Mapping[str, str]) -> Reply:
         refresh = self._refreshes.get(form.get("refresh_token", ""))
-        now = self._now()
+        timestamp = self._get_time()
         if refresh is None or (
-            refresh.expires_at is not None and refresh.expires_at < now
+            refresh.expires_at is not None and refresh.expires_at < timestamp
         ):
             description = "The refresh_token is invalid. Generate a new one."
             return _error(401, "login_required", description)
         if refresh.expires_at is None:
-            refresh.expires_at = now + _REFRESH_OVERLAP
+            refresh.expires_at = timestamp + _REFRESH_OVERLAP
         client = form.get("client_id") or refresh.client
         return self.issue_tokens(refresh.account, refresh.scopes, client)
 
@@ -196,10 +196,10 @@ class TeslaSignIn(SignIn):
         self,
         accounts: Collection[Account],
         tokens: TeslaTokenIssuer,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         apps: PartnerApps,
     ) -> None:
-        super().__init__(accounts, tokens, now, apps)
+        super().__init__(accounts, tokens, get_time, apps)
         self._tesla_tokens = tokens
 
     def answer(

@@ -45,11 +45,11 @@ class FaultInjector:
     """Finds the fault of a request and holds it for `slow` and `timeout`."""
 
     def __init__(
-        self, conditions: Conditions, traffic: Traffic, now: Callable[[], float]
+        self, conditions: Conditions, traffic: Traffic, get_time: Callable[[], float]
     ) -> None:
         self._conditions = conditions
         self._traffic = traffic
-        self._now = now
+        self._get_time = get_time
         self._delayed_replies: set[asyncio.Task[Reply]] = set()
 
     async def find_fault(
@@ -115,7 +115,7 @@ class FaultInjector:
 
     def _is_inactive(self, condition: Condition, *, remote: bool) -> bool:
         if condition.kind in RATE_LIMITS:
-            return condition.seconds_left(self._now()) == 0
+            return condition.seconds_left(self._get_time()) == 0
         return condition.kind is ConditionKind.OK or (
             remote and condition.kind in LOCAL_NETWORK
         )
@@ -142,7 +142,9 @@ class FaultInjector:
             case ConditionKind.PORTAL:
                 return Reply(body=PORTAL, content_type="text/html")
             case ConditionKind.RETRY_AFTER | ConditionKind.RATELIMIT:
-                return _rate_limited(condition, condition.seconds_left(self._now()))
+                return _rate_limited(
+                    condition, condition.seconds_left(self._get_time())
+                )
             case ConditionKind.HTTP:
                 return _http_reply(condition)
             case _:

@@ -214,7 +214,7 @@ class HostRouter:
             if reply.cut:
                 reply = failure(502, "bad gateway: no answer from Tesla")
             if reply.status == 200 and not reply.cut:
-                cached.cache.reply, cache.at = reply, service.now
+                cached.cache.reply, cache.at = reply, service.timestamp
                 if cached.forced:
                     cached.on_refreshed()
             if cached.forced or cached_reply is None:

@@ -81,11 +81,11 @@ class Computer:
         domain: Domain,
         vin: str,
         whitelist: Whitelist,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         key: ec.EllipticCurvePrivateKey | None = None,
     ) -> None:
         self.domain = domain
-        self.clock = Clock(now)
+        self.clock = Clock(get_time)
         self._vin = vin
         self._whitelist = whitelist
         self._key = key or computer_key(vin, domain)

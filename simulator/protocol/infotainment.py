@@ -18,17 +18,18 @@ from .vehicle_data import vehicle_data
 
 
 def answer(
-    car: Car, payload: bytes, commands: Sequence[DecodedCommand], now: float
+    car: Car, payload: bytes, commands: Sequence[DecodedCommand], timestamp: float
 ) -> bytes:
     """Execute commands or answer a request for data."""
     action = Action.FromString(payload).vehicleAction
     match action.WhichOneof("vehicle_action_msg"):
         case "getVehicleData":
-            data = vehicle_data(car, action.getVehicleData, now)
+            data = vehicle_data(car, action.getVehicleData, timestamp)
             reply = Response(actionStatus=_SUCCESS, vehicleData=data)
         case "ping":
             ping = Ping(
-                ping_id=action.ping.ping_id, local_timestamp=Timestamp(seconds=int(now))
+                ping_id=action.ping.ping_id,
+                local_timestamp=Timestamp(seconds=int(timestamp)),
             )
             reply = Response(actionStatus=_SUCCESS, ping=ping)
         case _:

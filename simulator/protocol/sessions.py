@@ -11,8 +11,8 @@ MAX_LATE_SECONDS = 30  # remaining lifetime of a message out of order
 class Clock:
     """Clock of a computer: seconds since its start."""
 
-    def __init__(self, now: Callable[[], float], ran: float = 3600.0) -> None:
-        self._now = now
+    def __init__(self, get_time: Callable[[], float], ran: float = 3600.0) -> None:
+        self._get_time = get_time
         self.epoch = b""
         self._zero = 0.0
         self.restart(ran)
@@ -20,12 +20,12 @@ class Clock:
     def restart(self, ran: float = 0.0) -> None:
         """Begin a new epoch, `ran` seconds ago."""
         self.epoch = secrets.token_bytes(16)
-        self._zero = self._now() - ran
+        self._zero = self._get_time() - ran
 
     @property
     def time(self) -> int:
         """Return the time in this epoch."""
-        return max(0, int(self._now() - self._zero))
+        return max(0, int(self._get_time() - self._zero))
 
 
 class ReplayCounter:

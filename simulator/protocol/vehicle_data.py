@@ -64,11 +64,11 @@ _UPDATE_STATUSES = {
 }
 
 
-def vehicle_data(car: Car, request: GetVehicleData, now: float) -> VehicleData:
+def vehicle_data(car: Car, request: GetVehicleData, timestamp: float) -> VehicleData:
     """Return the requested states."""
     car.advance()
     data = VehicleData()
-    at = int(now * 1000)
+    at = int(timestamp * 1000)
     if request.HasField("getChargeState"):
         data.charge_state.CopyFrom(_charge(car, at))
     if request.HasField("getClimateState"):

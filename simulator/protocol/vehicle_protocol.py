@@ -37,12 +37,12 @@ class VehicleComputers:
     def __init__(
         self,
         car: Car,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         *,
         whitelist: Whitelist | None = None,
         keys: Callable[[str, Domain], ec.EllipticCurvePrivateKey] = computer_key,
     ) -> None:
-        self.whitelist = whitelist or Whitelist(now)
+        self.whitelist = whitelist or Whitelist(get_time)
         self.faults = CommandFaults()
         self.bluetooth_executed: Counter[str] = Counter()
         """Number of executions of each command received over Bluetooth."""
@@ -74,10 +74,10 @@ class VehicleComputers:
 
         self.vin = car.vin
         self._car = car
-        self._now = now
+        self._get_time = get_time
         self._computers = {
             domain: Computer(
-                domain, car.vin, self.whitelist, now, keys(car.vin, domain)
+                domain, car.vin, self.whitelist, get_time, keys(car.vin, domain)
             )
             for domain in (Domain.DOMAIN_VEHICLE_SECURITY, Domain.DOMAIN_INFOTAINMENT)
         }
@@ -237,7 +237,7 @@ class VehicleComputers:
     ) -> bytes:
         if not computer.is_vehicle_security:
             return infotainment.answer(
-                self._car, verified.payload, commands, self._now()
+                self._car, verified.payload, commands, self._get_time()
             )
         return vcsec.answer(
             self._car,

@@ -112,9 +112,9 @@ def public_point(key: Key) -> bytes:
 class Whitelist:
     """The keys of a car."""
 
-    def __init__(self, now: Callable[[], float], slots: int = SLOTS) -> None:
+    def __init__(self, get_time: Callable[[], float], slots: int = SLOTS) -> None:
         self.slots = slots
-        self._now = now
+        self._get_time = get_time
         self._entries: dict[bytes, Entry] = {}
         self.pending: Entry | None = None
         self._requested_at = 0.0
@@ -149,7 +149,7 @@ class Whitelist:
     @property
     def pairing(self) -> PairingState:
         """Return the pairing state of the last requested key."""
-        if self._now() - self._requested_at > CARD_TIMEOUT:
+        if self._get_time() - self._requested_at > CARD_TIMEOUT:
             self.time_out(self.pending)
         return PairingState.WAITING if self.pending else self._result
 
@@ -172,7 +172,7 @@ class Whitelist:
         self.pending = Entry(
             point=public_point(key), role=role, form_factor=form_factor
         )
-        self._requested_at = self._now()
+        self._requested_at = self._get_time()
         self._on_result = on_result
 
     def tap_card(self) -> PairingState:

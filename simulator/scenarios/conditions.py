@@ -104,15 +104,15 @@ class Condition:
     seconds: float = 0.0
     set_at: float = 0.0
 
-    def seconds_left(self, now: float) -> int:
+    def seconds_left(self, timestamp: float) -> int:
         """Return the remaining whole seconds of a rate limit."""
-        return max(0, round(self.seconds - (now - self.set_at)))
+        return max(0, round(self.seconds - (timestamp - self.set_at)))
 
 
 OK = Condition(text="ok", kind=ConditionKind.OK)
 
 
-def parse_condition(text: str, now: float = 0.0) -> Condition:
+def parse_condition(text: str, timestamp: float = 0.0) -> Condition:
     """Parse a condition; raise ConditionError if it is invalid."""
     text = text.strip()
     if text in _PLAIN_KINDS:
@@ -127,7 +127,9 @@ def parse_condition(text: str, now: float = 0.0) -> Condition:
     if match := _SECONDS.fullmatch(text):
         name = "ratelimit-reset" if match[1].startswith("ratelimit") else match[1]
         kind = next(one for one in ConditionKind if one.value == f"{name}:SECONDS")
-        return Condition(text=text, kind=kind, seconds=float(match[2]), set_at=now)
+        return Condition(
+            text=text, kind=kind, seconds=float(match[2]), set_at=timestamp
+        )
     allowed = ", ".join(kind.value for kind in ConditionKind)
     message = f"unknown condition {text!r}; allowed: {allowed} (CODE is 200 to 599)"
     raise ConditionError(message)
@@ -204,14 +206,14 @@ def validate_condition(subject: str, condition: str, cars: Iterable[str] = ()) -
 class Conditions:
     """Active conditions by subject, with a signal for changes."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, get_time: Callable[[], float]) -> None:
+        self._get_time = get_time
         self._active: dict[str, Condition] = {}
         self._changed = asyncio.Event()
 
     def set(self, subject: str, condition: str) -> None:
         """Set the condition of a single subject."""
-        parsed = parse_condition(condition, self._now())
+        parsed = parse_condition(condition, self._get_time())
         if parsed.kind is ConditionKind.OK:
             self._active.pop(subject, None)
         else:

@@ -51,7 +51,7 @@ class Car:
         spec: CarSpec,
         *,
         region: str,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         user_id: int = 1_000_001,
         lively: bool = False,
         index: int = 0,
@@ -121,8 +121,8 @@ class Car:
         self.available_update: str | None = None  # newer version, already downloaded
         self.install_at: float | None = None
 
-        self._now = now
-        self._started = self._updated_at = self._active_at = now()
+        self._get_time = get_time
+        self._started = self._updated_at = self._active_at = get_time()
         self._parked_at = -math.inf
         self._closures_open_asleep: frozenset[str] = frozenset()
         self._waking_until: float | None = None
@@ -217,10 +217,10 @@ class Car:
         self.connectivity = connectivity
         self._closures_open_asleep = self.open_closures - {"port"}
         self._waking_until = None
-        self._active_at = self._now()
+        self._active_at = self._get_time()
         if connectivity != "online" and self.route is not None:
             self.route = None
-            self._parked_at = self._now()
+            self._parked_at = self._get_time()
         self.on_change()
 
     def wake(self) -> None:
@@ -228,8 +228,8 @@ class Car:
         self.advance()
         self.executed["wake_up"] += 1
         if self.connectivity == "asleep" and not self.waking:
-            self._waking_until = self._now() + WAKE_SECONDS
-        self._active_at = self._now()
+            self._waking_until = self._get_time() + WAKE_SECONDS
+        self._active_at = self._get_time()
 
     def finish_waking(self) -> None:
         """Finish waking up at once."""
@@ -243,7 +243,7 @@ class Car:
         self.unplug()
         self.locked = True
         self.close()
-        self._start_trip(self._now(), TRIP_TIME, self._round_trip)
+        self._start_trip(self._get_time(), TRIP_TIME, self._round_trip)
 
     def close(self) -> None:
         """Close doors, windows and trunks."""
@@ -253,7 +253,7 @@ class Car:
 
     def schedule_update(self, seconds: float) -> None:
         """Schedule the software update."""
-        self.install_at = self._now() + max(seconds, UPDATE_WAIT)
+        self.install_at = self._get_time() + max(seconds, UPDATE_WAIT)
 
     def cancel_update(self) -> None:
         """Cancel the scheduled software update."""
@@ -261,19 +261,19 @@ class Car:
 
     def enable_keyless_driving(self, seconds: float) -> None:
         """Enable keyless driving for a while."""
-        self.keyless_driving_until = self._now() + seconds
+        self.keyless_driving_until = self._get_time() + seconds
 
     def plug(self) -> None:
         """Plug in the charging cable."""
         self.advance()
         self._connect_cable()
-        self._active_at = self._now()
+        self._active_at = self._get_time()
 
     def unplug(self) -> None:
         """Unplug the charging cable."""
         self.advance()
         self._disconnect_cable()
-        self._active_at = self._now()
+        self._active_at = self._get_time()
 
     def _connect_cable(self) -> None:
         self.charge_port_open = self.cable_connected = self.cable_latched = True
@@ -289,14 +289,14 @@ class Car:
     def set_schedule(self, days: Sequence[Day], midnight: float | None = None) -> None:
         """Repeat these days from `midnight` (Unix time) on, by default from now."""
         self.advance()
-        start = self._now() if midnight is None else midnight
+        start = self._get_time() if midnight is None else midnight
         self._schedule = Schedule(days=tuple(days), midnight=start)
 
     def record_data_read(self) -> None:
         """Record a read of vehicle data, which keeps a car before 2021 awake."""
         self.advance()
         if self._schedule is not None and self.year < 2021:
-            self._active_at = self._now()
+            self._active_at = self._get_time()
 
     def record_bluetooth_read(self) -> None:
         """Record a message to infotainment over Bluetooth, which keeps any car awake.
@@ -306,54 +306,54 @@ class Car:
         """
         self.advance()
         if self.connectivity == "online":
-            self._active_at = self._now()
+            self._active_at = self._get_time()
 
     def advance(self) -> None:
         """Advance the state to the current time."""
-        now = self._now()
+        timestamp = self._get_time()
         if self._schedule is not None:
-            for event in self._schedule.events_between(self._updated_at, now):
+            for event in self._schedule.events_between(self._updated_at, timestamp):
                 self._advance_to(event.at)
                 self._run_event(event)
-        self._advance_to(now)
+        self._advance_to(timestamp)
 
-    def _advance_to(self, now: float) -> None:
-        steps = min(2000, max(1, math.ceil((now - self._updated_at) / 30)))
-        start, span = self._updated_at, now - self._updated_at
-        self._updated_at = now
+    def _advance_to(self, timestamp: float) -> None:
+        steps = min(2000, max(1, math.ceil((timestamp - self._updated_at) / 30)))
+        start, span = self._updated_at, timestamp - self._updated_at
+        self._updated_at = timestamp
         if span <= 0:
             return
         for step in range(1, steps + 1):
             self._step(start + span * step / steps, span / steps)
 
-    def _step(self, now: float, seconds: float) -> None:
-        if self._waking_until is not None and now >= self._waking_until:
+    def _step(self, timestamp: float, seconds: float) -> None:
+        if self._waking_until is not None and timestamp >= self._waking_until:
             self._waking_until = None
             self.connectivity = "online"
-            self._active_at = now
+            self._active_at = timestamp
         if self.lively or self._schedule is not None:
-            self._update_sleep(now)
+            self._update_sleep(timestamp)
         if self.lively:
-            self._update_activity(now, seconds)
+            self._update_activity(timestamp, seconds)
         self._update_temperature(seconds)
         if self.charging:
             self._update_charge(seconds)
         if self.route is not None:
-            self._update_trip(self.route, now, seconds)
+            self._update_trip(self.route, timestamp, seconds)
         if (
             self.install_at is not None
             and self.available_update is not None
-            and now >= self.install_at + UPDATE_TIME
+            and timestamp >= self.install_at + UPDATE_TIME
         ):
             self.software_version = self.available_update
             self.available_update = self.install_at = None
 
-    def _update_sleep(self, now: float) -> None:
+    def _update_sleep(self, timestamp: float) -> None:
         is_driving = self.route is not None
         is_active = self.climate_on or self.charging or self.sentry_mode or is_driving
         if is_active or self.connectivity != "online":
-            self._active_at = now
-        elif now - self._active_at >= IDLE_SECONDS:
+            self._active_at = timestamp
+        elif timestamp - self._active_at >= IDLE_SECONDS:
             self.connectivity = "asleep"
             self._closures_open_asleep = self.open_closures - {"port"}
 
@@ -366,17 +366,17 @@ class Car:
             self._connect_cable()
             self._active_at = event.at
 
-    def _start_commute(self, now: float, drive: Drive) -> None:
+    def _start_commute(self, timestamp: float, drive: Drive) -> None:
         if self.route is not None:
             return
         self._disconnect_cable()
         destination = self.work_position if self.at_home else self.home_position
-        self._start_trip(now, drive.duration, (self._position, destination))
+        self._start_trip(timestamp, drive.duration, (self._position, destination))
 
     def _start_trip(
-        self, now: float, duration: float, positions: tuple[Position, ...]
+        self, timestamp: float, duration: float, positions: tuple[Position, ...]
     ) -> None:
-        self.route = Trip(started_at=now, duration=duration, positions=positions)
+        self.route = Trip(started_at=timestamp, duration=duration, positions=positions)
         self.user_present = self.climate_on = True
 
     @property
@@ -388,14 +388,14 @@ class Car:
     def _position(self) -> Position:
         return self.latitude, self.longitude
 
-    def _update_activity(self, now: float, seconds: float) -> None:
-        elapsed = now - self._started - self._trip_phase
+    def _update_activity(self, timestamp: float, seconds: float) -> None:
+        elapsed = timestamp - self._started - self._trip_phase
         if elapsed >= 0 and elapsed % TRIP_PERIOD < seconds and self.battery_level > 20:
             if self.connectivity == "asleep":
                 self.connectivity = "online"
             if self.connectivity == "online" and self.route is None:
                 self._disconnect_cable()
-                self._start_trip(now, TRIP_TIME, self._round_trip)
+                self._start_trip(timestamp, TRIP_TIME, self._round_trip)
 
     def _update_temperature(self, seconds: float) -> None:
         target = self.driver_temp if self.climate_on else self.outside_temp
@@ -447,25 +447,25 @@ class Car:
         if energy >= missing:
             self.charging = False
 
-    def _update_trip(self, trip: Trip, now: float, seconds: float) -> None:
+    def _update_trip(self, trip: Trip, timestamp: float, seconds: float) -> None:
         miles = TRIP_SPEED * seconds / 3600
         self.odometer += miles
         self.battery_level = max(
             0.0, self.battery_level - miles / self.specification.range_miles * 100
         )
-        (self.latitude, self.longitude), self.heading = trip.position_at(now)
-        if trip.is_over(now):
+        (self.latitude, self.longitude), self.heading = trip.position_at(timestamp)
+        if trip.is_over(timestamp):
             self.route = None
             self.user_present = self.climate_on = False
             self.latitude, self.longitude = trip.positions[-1]
-            self._active_at = self._parked_at = now
+            self._active_at = self._parked_at = timestamp
             if self.lively and self.battery_level < self.charge_limit:
                 self._connect_cable()
 
     def execute(self, command: str, body: Mapping[str, object]) -> CommandResult:
         """Execute a command and return its result."""
         self.advance()
-        self._active_at = self._now()
+        self._active_at = self._get_time()
         result = COMMANDS[command](self, body)
         if result[0]:
             self.executed[command] += 1

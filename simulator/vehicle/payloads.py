@@ -43,10 +43,10 @@ _LOCATION = (
 )
 
 
-def product(car: Car, now: float) -> Json:
+def product(car: Car, timestamp: float) -> Json:
     """Return the car as an item of the product list."""
     return vehicle_summary(car) | {
-        "vehicle_config": vehicle_config(car, now),
+        "vehicle_config": vehicle_config(car, timestamp),
         "command_signing": car.signing,
         "release_notes_supported": True,
     }
@@ -78,9 +78,9 @@ def vehicle_summary(car: Car) -> Json:
     }
 
 
-def vehicle_data(car: Car, now: float) -> Json:
+def vehicle_data(car: Car, timestamp: float) -> Json:
     """Return all sections of vehicle data of an awake car."""
-    at = int(now * 1000)
+    at = int(timestamp * 1000)
     data = vehicle_summary(car)
     del data["display_name"], data["option_codes"], data["cached_data"]
     return data | {
@@ -88,7 +88,7 @@ def vehicle_data(car: Car, now: float) -> Json:
         "climate_state": climate_state(car, at),
         "drive_state": drive_state(car, at),
         "gui_settings": gui_settings(at),
-        "vehicle_config": vehicle_config(car, now),
+        "vehicle_config": vehicle_config(car, timestamp),
         "vehicle_state": vehicle_state(car, at),
         "closures_state": closures_state(car, at),
         "charge_schedule_data": {"charge_schedules": [], "timestamp": at},
@@ -306,9 +306,9 @@ def gui_settings(at: int) -> Json:
     }
 
 
-def vehicle_config(car: Car, now: float) -> Json:
+def vehicle_config(car: Car, timestamp: float) -> Json:
     """Return the section `vehicle_config`."""
-    return car.config | {"timestamp": int(now * 1000)}
+    return car.config | {"timestamp": int(timestamp * 1000)}
 
 
 def closures_state(car: Car, at: int) -> Json:

@@ -72,10 +72,10 @@ class Trip:
     duration: float
     positions: tuple[Position, ...]
 
-    def position_at(self, now: float) -> tuple[Position, int]:
+    def position_at(self, timestamp: float) -> tuple[Position, int]:
         """Return the position and the heading."""
         legs = len(self.positions) - 1
-        progress = min(1.0, (now - self.started_at) / self.duration) * legs
+        progress = min(1.0, (timestamp - self.started_at) / self.duration) * legs
         leg = min(legs - 1, int(progress))
         start, end = self.positions[leg], self.positions[leg + 1]
         fraction = progress - leg
@@ -85,9 +85,9 @@ class Trip:
         )
         return position, 45 if end[0] > start[0] else 225
 
-    def is_over(self, now: float) -> bool:
+    def is_over(self, timestamp: float) -> bool:
         """Return whether the trip is over."""
-        return now >= self.started_at + self.duration
+        return timestamp >= self.started_at + self.duration
 
 
 DEFAULT_DAY = Day(

@@ -6,7 +6,7 @@ import pytest
 
 from harness.fake_network import FakeNetwork, NameFault, block_external_access
 
-MAKER = "https://api.maker.example/status"
+TESLA = "https://api.tesla.example/status"
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def faults() -> dict[str, NameFault]:
 @pytest.fixture
 def internet(faults: dict[str, NameFault]) -> FakeNetwork:
     internet = FakeNetwork(faults.get)
-    internet.add(MAKER, "https://127.0.0.1:4001", "na.api", "dns.maker")
+    internet.add(TESLA, "https://127.0.0.1:4001", "na.api", "dns.tesla")
     internet.add("http://control.example/ok", "http://127.0.0.1:4002", "controls1")
     internet.add("https://control.example/ok", "https://127.0.0.1:4003", "controls1")
     return internet
@@ -26,18 +26,18 @@ def internet(faults: dict[str, NameFault]) -> FakeNetwork:
 def test_a_host_has_an_address_of_its_own_that_leads_to_this_machine(
     internet: FakeNetwork,
 ) -> None:
-    maker = internet.resolve("api.maker.example")
+    tesla = internet.resolve("api.tesla.example")
     control = internet.resolve("Control.Example.")
-    assert maker != control
-    assert maker.startswith("198.51.100.")
-    assert internet.route(maker, 443) == ("127.0.0.1", 4001)
+    assert tesla != control
+    assert tesla.startswith("198.51.100.")
+    assert internet.route(tesla, 443) == ("127.0.0.1", 4001)
     assert internet.route(control, 80) == ("127.0.0.1", 4002)
     assert internet.route(control, 443) == ("127.0.0.1", 4003)
 
 
 def test_an_unserved_port_refuses_connections(internet: FakeNetwork) -> None:
     with pytest.raises(ConnectionRefusedError):
-        internet.route(internet.resolve("api.maker.example"), 80)
+        internet.route(internet.resolve("api.tesla.example"), 80)
 
 
 def test_an_unregistered_name_is_unknown(internet: FakeNetwork) -> None:
@@ -57,21 +57,21 @@ def test_this_machine_is_itself(internet: FakeNetwork, address: str) -> None:
     assert internet.route(address, 8123) == (address, 8123)
 
 
-@pytest.mark.parametrize("subject", ["na.api", "dns.maker"])
+@pytest.mark.parametrize("subject", ["na.api", "dns.tesla"])
 def test_a_name_can_be_lost(
     internet: FakeNetwork, faults: dict[str, NameFault], subject: str
 ) -> None:
     faults[subject] = "dns"
     with pytest.raises(socket.gaierror):
-        internet.resolve("api.maker.example")
+        internet.resolve("api.tesla.example")
     assert internet.resolve("control.example")
 
 
 def test_a_null_address_refuses_connections(
     internet: FakeNetwork, faults: dict[str, NameFault]
 ) -> None:
-    faults["dns.maker"] = "null"
-    assert internet.resolve("api.maker.example") == "0.0.0.0"
+    faults["dns.tesla"] = "null"
+    assert internet.resolve("api.tesla.example") == "0.0.0.0"
     with pytest.raises(ConnectionRefusedError):
         internet.route("0.0.0.0", 443)
 

@@ -75,8 +75,8 @@ async def test_it_is_locked_and_unlocked(
     car.set("locked", not locked)
     outcome = await drive(link.command(command_call(command)))
     assert (outcome.done, outcome.known) == (True, True)
-    told = await drive(link.poll(lambda values: False))
-    assert told.values["locked"] is locked
+    polled = await drive(link.poll(lambda values: False))
+    assert polled.values["locked"] is locked
 
 
 async def test_its_status_is_read(
@@ -84,10 +84,10 @@ async def test_its_status_is_read(
 ) -> None:
     car.set("door_open", "front_driver", True)
     car.set("sleeping", True)
-    told = await drive(link.poll(lambda values: True))
-    assert told.error is None
-    assert told.values["locked"] is True
-    assert told.values["presence"] is ConnectivityState.ASLEEP
+    polled = await drive(link.poll(lambda values: True))
+    assert polled.error is None
+    assert polled.values["locked"] is True
+    assert polled.values["presence"] is ConnectivityState.ASLEEP
 
 
 async def test_it_is_paired_and_then_opens(
@@ -138,8 +138,8 @@ async def test_commands_are_executed_and_confirmed(
     assert all(before.values.get(name) != value for name, value in wanted.items())
     outcome = await drive(link.command(command_call(command, **params)))
     assert (outcome.done, outcome.known) == (True, True)
-    told = await drive(link.poll(lambda values: True))
-    assert {name: told.values[name] for name in wanted} == wanted
+    polled = await drive(link.poll(lambda values: True))
+    assert {name: polled.values[name] for name in wanted} == wanted
 
 
 async def test_its_data_are_read(
@@ -149,9 +149,9 @@ async def test_its_data_are_read(
     car.set("charge_limit", 75)
     car.set("climate_on", True)
     car.set("window_open", "driver_front", True)
-    told = await drive(link.poll(lambda values: True))
-    assert told.error is None
-    found = {name: told.values.get(name) for name in DATA}
+    polled = await drive(link.poll(lambda values: True))
+    assert polled.error is None
+    found = {name: polled.values.get(name) for name in DATA}
     assert found == DATA
 
 
@@ -160,9 +160,9 @@ async def test_unsealed_data_are_ignored_after_sealed_ones(
 ) -> None:
     car.set("battery_level", 42)
     link.vehicle.trust.record_answer(Computer.INFOTAINMENT, sealed=True)
-    told = await drive(link.poll(lambda values: True))
-    assert told.values["locked"] is True
-    assert "battery_level" not in told.values
+    polled = await drive(link.poll(lambda values: True))
+    assert polled.values["locked"] is True
+    assert "battery_level" not in polled.values
     assert link.vehicle.trust.history.has_unsealed_answer
     outcome = await drive(link.command(command_call(Command.CHARGE_LIMIT, percent=70)))
     assert not outcome.known

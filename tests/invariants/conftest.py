@@ -69,7 +69,7 @@ async def simulator(
     hass: HomeAssistant, socket_enabled: None, clock: OffsetClock
 ) -> AsyncIterator[Simulator]:
     """Start the simulated cloud on loopback; it stops after Home Assistant."""
-    async with Simulator(HOME, now=clock.time) as running:
+    async with Simulator(HOME, get_time=clock.time) as running:
         yield running
         await unload(hass)
 

@@ -22,9 +22,9 @@ from .story import Story, assert_explained
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 ALL_DOWN = {
-    f"{region}.{plane}": "refuse"
+    f"{region}.{subsystem}": "refuse"
     for region in ("na", "eu", "cn")
-    for plane in ("api", "status")
+    for subsystem in ("api", "status")
 } | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
 
 

@@ -25,9 +25,9 @@ OUTAGE = f"event.{CLOUD}_outage_notice"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 ALL_DOWN = {
-    f"{region}.{plane}": "refuse"
+    f"{region}.{subsystem}": "refuse"
     for region in ("na", "eu", "cn")
-    for plane in ("api", "status")
+    for subsystem in ("api", "status")
 } | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
 LIMIT = '403 {"error":"account disabled: EXCEEDED_LIMIT"}'
 
@@ -189,7 +189,7 @@ async def test_devices_as_targets(
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"), [(["keycard"], ["keycard"]), (["usual", "fob"], ["usual"])]
+    ("keys", "expected"), [(["keycard"], ["keycard"]), (["usual", "fob"], ["usual"])]
 )
 async def test_a_key_that_is_waited_for(
     story: Story,
@@ -197,7 +197,7 @@ async def test_a_key_that_is_waited_for(
     ran: RecordedRuns,
     *,
     keys: list[str],
-    told: list[str],
+    expected: list[str],
 ) -> None:
     await story.settled(watching_entry)
     await automate(
@@ -207,7 +207,7 @@ async def test_a_key_that_is_waited_for(
     await story.go(300)
     story.simulator.apply(UP)
     await story.go(600)
-    assert [data["state"] for data in ran.data("key_to_take_changed")] == told
+    assert [data["state"] for data in ran.data("key_to_take_changed")] == expected
 
 
 async def test_an_early_warning(
@@ -221,7 +221,7 @@ async def test_an_early_warning(
 
 
 @pytest.mark.parametrize(
-    ("minutes", "down_for", "told"), [(5, 420, True), (10, 240, False)]
+    ("minutes", "down_for", "expected"), [(5, 420, True), (10, 240, False)]
 )
 async def test_an_outage_that_lasts(
     story: Story,
@@ -230,7 +230,7 @@ async def test_an_outage_that_lasts(
     *,
     minutes: int,
     down_for: float,
-    told: bool,
+    expected: bool,
 ) -> None:
     await story.settled(watching_entry)
     await automate(
@@ -241,7 +241,7 @@ async def test_an_outage_that_lasts(
     # Other changes do not restart the wait.
     await story.go(120)
     story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
-    if told:
+    if expected:
         await story.until(lambda: bool(ran.by), within=down_for - 120)
         waited = story.clock.monotonic() - began
         # It counts from the first failed answer, within a minute.
@@ -250,7 +250,7 @@ async def test_an_outage_that_lasts(
         await story.go(down_for - 120)
     story.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
     await story.go(900)
-    assert ran.by == ["outage_started"] * told
+    assert ran.by == ["outage_started"] * expected
 
 
 async def test_a_reload_repeats_and_loses_no_event(
@@ -400,7 +400,7 @@ async def test_the_blueprint_sends_events_during_a_start_once(
 
 
 @pytest.mark.parametrize(
-    ("stops_at", "down_for", "takes", "told"),
+    ("stops_at", "down_for", "takes", "expected"),
     [
         # The wait continues over the restart, ends in it, or was over before.
         (300, 60, 60, 1),
@@ -417,7 +417,7 @@ async def test_a_start_during_the_wait_for_a_lasting_outage(
     stops_at: float,
     down_for: float,
     takes: float,
-    told: int,
+    expected: int,
 ) -> None:
     entry = await story.settled(watching_entry)
     await automate(
@@ -427,12 +427,12 @@ async def test_a_start_during_the_wait_for_a_lasting_outage(
     story.simulator.apply(DOWN)
     await story.go(stops_at)
     before = len(ran.by)
-    assert before == 1 - told
+    assert before == 1 - expected
     await stop(story, entry)
     await story.go(down_for)
     await start(story, entry, takes=takes)
     await story.go(600)
-    assert len(ran.by) - before == told
+    assert len(ran.by) - before == expected
 
 
 async def test_conditions_in_an_outage(

@@ -92,8 +92,8 @@ async def test_nothing_connects_afterwards(
     before = near.simulator.bluetooth.statistics(near.car).connections
     outcome = await story.drive(link.command(command_call(Command.UNLOCK)))
     assert outcome.error is BluetoothError.NO_CONNECTION
-    told = await story.drive(link.poll(lambda _values: True))
-    assert told.error is BluetoothError.NO_CONNECTION
+    polled = await story.drive(link.poll(lambda _values: True))
+    assert polled.error is BluetoothError.NO_CONNECTION
     assert near.simulator.bluetooth.statistics(near.car).connections == before
 
 

@@ -46,7 +46,7 @@ async def proxy(
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> ReceivedNotices:
+def notices(hass: HomeAssistant) -> ReceivedNotices:
     return ReceivedNotices(hass)
 
 
@@ -266,7 +266,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     story: Story,
     watching_entry: MockConfigEntry,
     proxy: BluetoothProxy,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
 ) -> None:
     entry = await story.settled(watching_entry)
     hass, vin = story.hass, ada(story).vin
@@ -276,7 +276,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     assert before is not None
     story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
     await story.until(lambda: story.states()[KEY] == "keycard", 120)
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     events = async_capture_events(hass, EVENT_STATE_CHANGED)
     page = await add_key(story, entry)
     assert page.choices("car") == ["ada", "cy", "another-car"]
@@ -302,7 +302,7 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     assert key is not None
     assert (key.unique_id, key.name) == (f"{vin}_key_to_take", "What to take")
     assert story.states()[KEY] == "keycard"
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     assert "usual" not in states_of(events, KEY)
     assert_available(story)
     assert await story.act("unlock", LOCK) is None

@@ -10,9 +10,9 @@ ADA = "sensor.ada_connection"
 CY = "sensor.cy_connection"
 
 ALL = {
-    f"{region}.{plane}": "refuse"
+    f"{region}.{subsystem}": "refuse"
     for region in ("na", "eu", "cn")
-    for plane in ("api", "status")
+    for subsystem in ("api", "status")
 } | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
 
 

@@ -33,7 +33,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def told(story: Story) -> list[ServiceCall]:
+def calls(story: Story) -> list[ServiceCall]:
     return async_mock_service(story.hass, "notify", "send_message")
 
 
@@ -103,31 +103,31 @@ async def test_red_lamp(home: Story, lamp: list[ServiceCall]) -> None:
     assert (len(lamp), len(off)) == (1, 1)
 
 
-async def test_tell_the_kitchen(home: Story, told: list[ServiceCall]) -> None:
+async def test_tell_the_kitchen(home: Story, calls: list[ServiceCall]) -> None:
     await automate(home, "Tell the kitchen")
     home.simulator.apply(DOWN)
     await home.go(590)
-    assert told == []
+    assert calls == []
     await home.go(100)
-    assert [call.data["title"] for call in told] == ["Take your keycard and key fob"]
-    assert "Take the keycard for Ada" in told[0].data["message"]
+    assert [call.data["title"] for call in calls] == ["Take your keycard and key fob"]
+    assert "Take the keycard for Ada" in calls[0].data["message"]
 
 
-async def test_warm_the_car(home: Story, told: list[ServiceCall]) -> None:
+async def test_warm_the_car(home: Story, calls: list[ServiceCall]) -> None:
     await automate(home, "Warm the car")
     await run(home)
     assert home.simulator.cars["Ada"].executed["auto_conditioning_start"] == 1
-    assert told == []
+    assert calls == []
     home.simulator.apply(DOWN)
     await home.go(300)
     await run(home)
     assert home.simulator.cars["Ada"].executed["auto_conditioning_start"] == 1
-    (call,) = told
+    (call,) = calls
     assert call.data["message"].startswith("Ada was not warmed: maker_down.")
     assert "Take the keycard for" in call.data["message"]
 
 
-async def test_ask_before_i_leave(home: Story, told: list[ServiceCall]) -> None:
+async def test_ask_before_i_leave(home: Story, calls: list[ServiceCall]) -> None:
     home.hass.states.async_set("input_button.leaving", "unknown")
     await automate(home, "Ask before I leave")
     for moment, conditions, said in (
@@ -137,20 +137,20 @@ async def test_ask_before_i_leave(home: Story, told: list[ServiceCall]) -> None:
         home.simulator.apply(conditions)
         for again in ("", "again"):
             home.hass.states.async_set("input_button.leaving", moment + again)
-            await home.until(lambda: bool(told), within=60)
-            assert said in told.pop().data["message"]
+            await home.until(lambda: bool(calls), within=60)
+            assert said in calls.pop().data["message"]
         await home.go(70)
 
 
-async def test_outages_of_the_week(home: Story, told: list[ServiceCall]) -> None:
+async def test_outages_of_the_week(home: Story, calls: list[ServiceCall]) -> None:
     await automate(home, "Outages of the week")
     home.simulator.apply(DOWN)
     await home.go(600)
     home.simulator.apply(UP)
     await home.go(900)
-    told.clear()
+    calls.clear()
     await run(home)
-    (call,) = told
+    (call,) = calls
     found = re.fullmatch(r"1 outages, (\d+) minutes in all\.", call.data["message"])
     assert found is not None
     assert 10 <= int(found[1]) <= 15

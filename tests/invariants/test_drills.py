@@ -55,7 +55,7 @@ def ran(story: Story) -> RecordedRuns:
 
 
 @pytest.fixture
-def told(story: Story) -> ReceivedNotices:
+def notices(story: Story) -> ReceivedNotices:
     return ReceivedNotices(story.hass)
 
 
@@ -104,7 +104,7 @@ def shown_results(story: Story, entry: MockConfigEntry) -> str | None:
 async def test_a_drill_from_the_button_to_its_end(
     story: Story,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     ran: RecordedRuns,
 ) -> None:
     entry = await story.settled(watching_entry)
@@ -126,7 +126,7 @@ async def test_a_drill_from_the_button_to_its_end(
     assert await press_button(story, "start_a_drill") is None
     assert_shown(story, drill=True)
     assert_available(story)
-    (event,) = told.events
+    (event,) = notices.events
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("started", "take")
     assert event["title"] == "Drill: Take your keycard and key fob"
@@ -153,7 +153,7 @@ async def test_a_drill_from_the_button_to_its_end(
         "outage_ended",
         "outage_started",
     ]
-    _, event = told.events
+    _, event = notices.events
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("ended", "all_clear")
     assert event["title"] == "Drill: All clear"
@@ -166,9 +166,9 @@ async def test_a_drill_from_the_button_to_its_end(
     # Later events are real, and reported as such.
     story.simulator.apply(DOWN)
     await story.go(180)
-    assert told.events[2]["event_type"] == "started"
-    assert told.events[2]["drill"] is False
-    assert told.events[2]["title"] == "Take your keycard and key fob"
+    assert notices.events[2]["event_type"] == "started"
+    assert notices.events[2]["drill"] is False
+    assert notices.events[2]["title"] == "Take your keycard and key fob"
     assert state_of(story.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
         "drill": False,
         "device_class": "problem",
@@ -206,7 +206,7 @@ async def test_what_is_asked_for_is_rehearsed(
     *,
     story: Story,
     compatible_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     asked: dict[str, Any],
     status: str,
     scope: str,
@@ -228,8 +228,8 @@ async def test_what_is_asked_for_is_rehearsed(
     assert (found["status"], found["scope"]) == (status, scope)
     assert {car["name"]: car["key_to_take"] for car in found["cars"]} == keys
     assert found["title"] == title
-    assert found["title"] == told.only("take")["title"]
-    assert found["text"] == told.only("take")["text"]
+    assert found["title"] == notices.only("take")["title"]
+    assert found["text"] == notices.only("take")["text"]
     hit = status != "sign_in_outage"
     ada = state_of(story.hass, "sensor.ada_connection")
     assert ada.state == ("maker_down" if hit else "cloud")
@@ -296,7 +296,7 @@ async def test_bad_arguments(
 
 
 async def test_a_drill_concerns_one_entry(
-    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     await story.settled(watching_entry)
     other = watcher_in(story.simulator, "eu", OTHERS)
@@ -305,20 +305,20 @@ async def test_a_drill_concerns_one_entry(
     assert_shown(story, drill=True)
     assert story.states()["sensor.dot_key_to_take"] == "usual"
     assert story.states()["binary_sensor.other_outage"] == "off"
-    assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
+    assert notices.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
     # The real outage is reported for all entries by the first that sees it.
     story.simulator.apply(DOWN)
     await story.go(180)
-    real = [event for event in told.events if not event["drill"]]
+    real = [event for event in notices.events if not event["drill"]]
     assert [event["notice"] for event in real].count("take") == 1
     assert real[0]["keys"] == {"Ada": "keycard", "Cy": "fob", "Dot": "fob"}
     story.simulator.apply(UP)
     await story.go(600)
-    assert told.notices == {"take": 2, "all_clear": 2}
+    assert notices.notices == {"take": 2, "all_clear": 2}
 
 
 async def test_what_another_entry_sees_is_as_real(
-    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     """The real keys are reported for all entries, and no drill continues."""
     await story.settled(compatible_entry)
@@ -329,12 +329,12 @@ async def test_what_another_entry_sees_is_as_real(
     assert story.states()["sensor.dot_key_to_take"] == "fob"
     story.simulator.set("eu.api@models", "503 down")
     await story.go(300)
-    started = next(event for event in told.events if not event["drill"])
+    started = next(event for event in notices.events if not event["drill"])
     assert started["status"] == "degraded"
     assert started["keys"] == {"Ada": "usual", "Cy": "fob", "Dot": "usual"}
     assert story.states()["sensor.dot_key_to_take"] == "usual"
     assert status_of(watching) == "operational"
-    assert told.only("all_clear")["title"] == "Drill: Ended early"
+    assert notices.only("all_clear")["title"] == "Drill: Ended early"
     error = await refusal(story, "start_drill", **mine)
     assert error.translation_key == "outage_is_on"
 
@@ -361,7 +361,7 @@ async def test_what_is_real_ends_a_drill(
     *,
     story: Story,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     fails: dict[str, str],
     status: str,
     events: list[tuple[str, str]],
@@ -369,9 +369,9 @@ async def test_what_is_real_ends_a_drill(
     entry = await story.settled(watching_entry)
     await act(story, "start_drill", duration={"hours": 1})
     story.simulator.apply(fails)
-    await story.until(lambda: len(told.events) == 2 + len(events), within=700)
+    await story.until(lambda: len(notices.events) == 2 + len(events), within=700)
     await story.pace.settle()
-    _, ended, *real = told.events
+    _, ended, *real = notices.events
     assert (ended["event_type"], ended["notice"]) == ("ended", "all_clear")
     assert ended["drill"] is True
     assert ended["title"] == "Drill: Ended early"
@@ -381,7 +381,7 @@ async def test_what_is_real_ends_a_drill(
     state = state_of(story.hass, f"sensor.{CLOUD}_status")
     assert (state.state, state.attributes["drill"]) == (status, False)
     await story.go(3600)
-    assert not any(event["drill"] for event in told.events[2:])
+    assert not any(event["drill"] for event in notices.events[2:])
     assert shown_results(story, entry) is None
     if not events:
         # The drill's keys are not frozen with the status.
@@ -409,7 +409,7 @@ async def test_a_real_key_to_take_stays_when_it_ends_a_drill(
 async def test_a_restart_ends_a_drill(
     story: Story,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     hass_storage: dict[str, Any],
     how: str,
 ) -> None:
@@ -431,14 +431,14 @@ async def test_a_restart_ends_a_drill(
     await story.go(5)
     assert_shown(story, drill=False)
     assert status_of(entry) == "operational"
-    assert told.notices == {"take": 1, "all_clear": 1}
-    ended = told.only("all_clear")
+    assert notices.notices == {"take": 1, "all_clear": 1}
+    ended = notices.only("all_clear")
     assert (ended["event_type"], ended["drill"]) == ("ended", True)
     assert ended["title"] == "Drill: Ended early"
     await story.go(900)
     await story.restart(entry)
     await story.go(60)
-    assert told.notices == {"take": 1, "all_clear": 1}
+    assert notices.notices == {"take": 1, "all_clear": 1}
     assert real_state(story)["outages"] == before["outages"] == []
     # A real notice is not counted as one of the drill.
     story.simulator.apply(DOWN)

@@ -75,8 +75,8 @@ def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
 
 def source_status(entry: MockConfigEntry) -> dict[str, Any]:
     """Return the status of the other integration as a source."""
-    (told,) = entry.runtime_data.external_observer.describe()["ada"]
-    return dict(told)
+    (source,) = entry.runtime_data.external_observer.describe()["ada"]
+    return dict(source)
 
 
 async def set_up_and_learn(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
@@ -98,7 +98,7 @@ async def test_the_third_act_of_2021(
     for logger in ("", "homeassistant", "custom_components.keycard"):
         caplog.set_level(logging.DEBUG, logger)
     entry = await set_up_and_learn(story, beside_entry)
-    told = ReceivedNotices(story.hass)
+    notices = ReceivedNotices(story.hass)
     calls = story.simulator.usage
     assert not calls.billed
 
@@ -111,7 +111,7 @@ async def test_the_third_act_of_2021(
     assert state is not None
     assert state.attributes["planes"] == ["data"]
     assert story.states()[KEY] == "usual"
-    (event,) = told.events
+    (event,) = notices.events
     assert event["event_type"] == "started"
     assert event["notice"] == "none"
     assert "Ada" in event["text"]
@@ -119,7 +119,7 @@ async def test_the_third_act_of_2021(
 
     ada.stale = False
     await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
-    assert [event["event_type"] for event in told.events] == ["started", "ended"]
+    assert [event["event_type"] for event in notices.events] == ["started", "ended"]
     assert not calls.billed
     asked = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
     assert asked == {"status"}
@@ -210,11 +210,11 @@ async def test_ordinary_use_is_no_evidence(
     happens: Callable[[Story, OtherIntegration], Awaitable[None]],
 ) -> None:
     entry = await set_up_and_learn(story, beside_entry)
-    told = ReceivedNotices(story.hass)
+    notices = ReceivedNotices(story.hass)
     await happens(story, fleet)
     await story.go(5 * HOUR)
     assert status_of(entry) == "operational"
-    assert told.events == []
+    assert notices.events == []
     assert_available(story)
     # A removed source does not remove others.
     assert story.states()[KEY] == "usual"
@@ -224,18 +224,18 @@ async def test_what_was_away_begins_anew(
     story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
     entry = await set_up_and_learn(story, beside_entry)
-    told = ReceivedNotices(story.hass)
+    notices = ReceivedNotices(story.hass)
     ada.stale = True
     for _ in range(5):
         await story.go(40 * MINUTE)
         ada.fails = True
         await story.go(POLL + MINUTE)
         ada.fails = False
-    assert told.events == []
+    assert notices.events == []
     assert status_of(entry) == "operational"
 
 
-async def test_a_service_in_between_is_not_believed_alone(story: Story) -> None:
+async def test_a_third_party_is_not_believed_alone(story: Story) -> None:
     ada = PolledVehicle()
     async with OtherIntegration(story.hass, ada, domain="tessie", interval=30.0):
         entry = await story.settled(entry_beside(story.hass, story.simulator))
@@ -252,14 +252,14 @@ async def test_a_restart_keeps_learned_intervals_and_notices(
     entry = await set_up_and_learn(story, beside_entry)
     ada.stale = True
     await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
-    told = ReceivedNotices(story.hass)
+    notices = ReceivedNotices(story.hass)
     since = entry.runtime_data.detector.assessment.since
     await story.restart(entry)
     await story.go(50 * MINUTE)
     assert status_of(entry) == "degraded"
     assert entry.runtime_data.detector.assessment.since == since
     assert source_status(entry)["interval"] == pytest.approx(POLL, abs=60)
-    assert told.events == []
+    assert notices.events == []
     ada.stale = False
     await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
 
@@ -271,12 +271,12 @@ async def test_a_failing_host_is_reported_as_usual(
     beside_entry: MockConfigEntry,
 ) -> None:
     entry = await set_up_and_learn(story, beside_entry)
-    told = ReceivedNotices(story.hass)
+    notices = ReceivedNotices(story.hass)
     story.simulator.set("eu.status", "503 down")
     took = await story.until(lambda: status_of(entry) == "outage", within=120)
     assert took < 90
     assert story.states()[KEY] == "keycard"
-    assert "Take the keycard for Ada" in told.only("take")["text"]
+    assert "Take the keycard for Ada" in notices.only("take")["text"]
 
 
 async def test_a_device_that_comes_back_is_followed_again(
@@ -300,12 +300,12 @@ async def test_diagnostics_name_no_car(
 ) -> None:
     assert await async_setup_component(story.hass, "diagnostics", {})
     entry = await set_up_and_learn(story, beside_entry)
-    told = await async_get_config_entry_diagnostics(story.hass, entry)
-    (seen,) = told["cars"]["car_1"]["beside"]
+    diagnostics = await async_get_config_entry_diagnostics(story.hass, entry)
+    (seen,) = diagnostics["cars"]["car_1"]["beside"]
     assert seen["integration"] == "tesla_fleet"
     assert seen["calls_tesla"] is True
     assert seen["found"] is True
     assert seen["measurements"] == 3
     assert seen["active"] is True
-    assert ADA_VIN not in str(told)
-    assert "Ada" not in str(told)
+    assert ADA_VIN not in str(diagnostics)
+    assert "Ada" not in str(diagnostics)

@@ -110,8 +110,8 @@ async def test_a_car_that_refuses_connections_for_a_while_is_not_away(
     entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
     near.simulator.bluetooth.set_link_conditions(weather)
     link = entry.runtime_data.vehicles[near.car.vin].bluetooth.client
-    told = await story.drive(link.poll(lambda _values: False))
-    assert told.error == "no_connection"
+    polled = await story.drive(link.poll(lambda _values: False))
+    assert polled.error == "no_connection"
     locks = [one for one in story.states() if one.startswith("lock.")]
     (lock,) = (one for one in locks if "cable" not in one)
     error = await story.act("unlock", lock)

@@ -113,10 +113,10 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     near.car.doors["df"] = True
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    told = await story.drive(local.client.poll(lambda _values: True))
-    assert told.error is None, told
-    assert told.values["front_driver_door_open"] is True
-    assert told.values["inside_temp"] == pytest.approx(31.0, abs=2)
+    polled = await story.drive(local.client.poll(lambda _values: True))
+    assert polled.error is None, polled
+    assert polled.values["front_driver_door_open"] is True
+    assert polled.values["inside_temp"] == pytest.approx(31.0, abs=2)
     assert await story.act("turn_on", CLIMATE) is None
     assert await story.act("unlock") is None
     assert not near.car.locked

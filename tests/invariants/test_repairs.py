@@ -244,8 +244,8 @@ def test_every_repair_has_a_case() -> None:
     others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}
     # In the tests of notifications
     others |= {"receiver_unreachable", "no_phone", "old_relay"}
-    told = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
-    assert keys_at(translations("en"), "issues") == told
+    expected = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}
+    assert keys_at(translations("en"), "issues") == expected
 
 
 async def test_one_car_that_is_refused_is_named_and_hits_no_other(
@@ -298,7 +298,7 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
 
 
 @pytest.mark.parametrize(
-    ("data", "state", "told"),
+    ("data", "state", "expected"),
     [
         ({}, ConfigEntryState.SETUP_ERROR, True),
         ({"api_proxy_url": "https://proxy"}, ConfigEntryState.SETUP_ERROR, False),
@@ -310,7 +310,7 @@ async def test_who_still_asks_the_closed_api_is_named(
     compatible_entry: MockConfigEntry,
     data: dict[str, str],
     state: ConfigEntryState,
-    told: bool,
+    expected: bool,
 ) -> None:
     other = MockConfigEntry(domain="tesla_custom", data=data, title="owner@example.org")
     other.add_to_hass(story.hass)
@@ -318,7 +318,7 @@ async def test_who_still_asks_the_closed_api_is_named(
     entry = await story.settled(compatible_entry)
     assert repairs(story) == {}
     await story.go(2 * PAUSE)
-    if not told:
+    if not expected:
         assert repairs(story) == {}
         return
     names = assert_only_repair(story, entry, "owner_api_closed")

@@ -69,7 +69,7 @@ async def test_the_log_of_all_features_contains_no_secrets(
         private |= {car.vin.lower(), str(car.id)}
         private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
     assert story.states()["lock.model_3_lock"] != "unavailable"
-    told = [
+    messages = [
         (record.name, record.getMessage())
         for record in caplog.records
         # Home Assistant's own debug log contains every state.
@@ -78,7 +78,7 @@ async def test_the_log_of_all_features_contains_no_secrets(
     ]
     assert any(record.name.startswith(loggers[0]) for record in caplog.records)
     assert any(record.name.startswith(loggers[1]) for record in caplog.records)
-    assert told == []
+    assert messages == []
 
 
 def _secrets(token: str | Mapping[str, object]) -> set[str]:
@@ -158,10 +158,10 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
     outage = story.hass.data[DATA_STORE].outage_log.outages[-1]
     outage.notified_vehicles.add(LEFT)
     assert await async_setup_component(story.hass, "diagnostics", {})
-    told = json.dumps(
+    messages = json.dumps(
         await get_diagnostics_for_config_entry(story.hass, hass_client, entry)
     )
-    assert "other_car_1" in told
-    assert found(told) == []
+    assert "other_car_1" in messages
+    assert found(messages) == []
     for issue in ir.async_get(story.hass).issues.values():
         assert found(issue.issue_id) == []

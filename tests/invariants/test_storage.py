@@ -100,8 +100,10 @@ async def test_stores_that_cannot_be_read_are_set_aside(
             assert issue is not None
             placeholders = {"file": name, "aside": aside.name}
             assert issue.translation_placeholders == placeholders
-            told = [f"unreadable storage file {name}" in one for one in caplog.messages]
-            assert sum(told) == 1
+            messages = [
+                f"unreadable storage file {name}" in one for one in caplog.messages
+            ]
+            assert sum(messages) == 1
     assert await story.hass.config_entries.async_remove(entry.entry_id)
     assert issues.async_get_issue(DOMAIN, f"{names[1]}_unreadable") is None
 
@@ -143,7 +145,7 @@ async def test_an_unreadable_part_is_skipped_and_reported_once(
     caplog: pytest.LogCaptureFixture,
     part: tuple[Callable[[dict[str, Any]], Any], str, str],
 ) -> None:
-    spoil, told, status = part
+    spoil, messages, status = part
     entry = await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(120)
@@ -156,7 +158,7 @@ async def test_an_unreadable_part_is_skipped_and_reported_once(
     assert (judge.assessment.since is None) is (status != "outage")
     assert len(entry.runtime_data.vehicles) == 2
     (line,) = [one for one in caplog.messages if "Ignoring invalid storage data" in one]
-    assert told in line
+    assert messages in line
     await story.go(120)
     assert status_of(entry) == "outage"
     assert_available(story)
@@ -193,10 +195,12 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
     hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
     entry = await story.settled(watching_entry)
     assert len(entry.runtime_data.coordinator._home_store.outage_log.outages) == 1
-    told = [one for one in caplog.messages if "invalid storage data of outages" in one]
-    assert len(told) == 1
-    assert "an outage (" in told[0]
-    assert "uptime (" in told[0]
+    messages = [
+        one for one in caplog.messages if "invalid storage data of outages" in one
+    ]
+    assert len(messages) == 1
+    assert "an outage (" in messages[0]
+    assert "uptime (" in messages[0]
     assert_no_errors(caplog)
 
 

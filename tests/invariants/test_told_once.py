@@ -59,7 +59,7 @@ def _is_new(event: Event[Any]) -> bool:
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> ReceivedNotices:
+def notices(hass: HomeAssistant) -> ReceivedNotices:
     return ReceivedNotices(hass)
 
 
@@ -76,19 +76,19 @@ def watcher_in(
 
 
 async def test_once_over_restarts(
-    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     entry = await story.settled(watching_entry)
     began = story.clock.now()
     story.simulator.apply(DOWN)
     for _ in range(3):
         await story.go(180)
-        assert told.notices == {"take": 1}
+        assert notices.notices == {"take": 1}
         await story.restart(entry)
-    text = told.only("take")["text"]
+    text = notices.only("take")["text"]
     assert "Take the keycard for Ada" in text
     assert "the key fob for Cy." in text
-    assert told.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
+    assert notices.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
     since = entry.runtime_data.detector.assessment.since
     assert since is not None
     assert abs((since - began).total_seconds()) < 70
@@ -99,12 +99,12 @@ async def test_once_over_restarts(
     await story.go(300)
     await story.restart(entry)
     await story.go(300)
-    assert told.notices == {"take": 1, "all_clear": 1}
-    assert told.only("all_clear")["event_type"] == "ended"
+    assert notices.notices == {"take": 1, "all_clear": 1}
+    assert notices.only("all_clear")["event_type"] == "ended"
 
 
 async def test_a_reload_keeps_the_outage(
-    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     entry = await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
@@ -119,20 +119,20 @@ async def test_a_reload_keeps_the_outage(
             assert story.states()[entity_id] == state, entity_id
     await story.go(600)
     assert entry.runtime_data.detector.assessment.since == since
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
 
 
 async def test_two_entries_of_one_region_send_one_notice(
-    story: Story, compatible_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     other = watcher_in(story.simulator, "eu", OTHERS)
     await story.settled(compatible_entry)
     await story.settled(other)
     story.simulator.apply(DOWN)
     await story.go(240)
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     # One entry sends the notice for all cars.
-    assert told.only("take")["keys"] == {
+    assert notices.only("take")["keys"] == {
         "Ada": "keycard",
         "Cy": "fob",
         "Dot": "fob",
@@ -140,35 +140,35 @@ async def test_two_entries_of_one_region_send_one_notice(
     assert story.states()["sensor.dot_key_to_take"] == "fob"
     story.simulator.apply(UP)
     await story.go(1200)
-    assert told.notices == {"take": 1, "all_clear": 1}
+    assert notices.notices == {"take": 1, "all_clear": 1}
 
 
 async def test_two_regions_have_separate_notices(
-    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     other = watcher_in(story.simulator, "na", OTHERS)
     await story.settled(watching_entry)
     await story.settled(other)
     story.simulator.apply(DOWN)
     await story.go(700)
-    assert told.notices == {"take": 1}
-    assert [event["event_type"] for event in told.events] == ["started", "warning"]
-    assert "Europe" in told.events[1]["text"]
+    assert notices.notices == {"take": 1}
+    assert [event["event_type"] for event in notices.events] == ["started", "warning"]
+    assert "Europe" in notices.events[1]["text"]
     assert status_of(other) == "operational"
     assert story.states()["sensor.dot_key_to_take"] == "usual"
     story.simulator.apply({"na.status": "503 down"})
     await story.go(240)
-    assert told.notices == {"take": 2}
-    assert [event["keys"] for event in told.events if event["notice"] == "take"] == [
+    assert notices.notices == {"take": 2}
+    assert [event["keys"] for event in notices.events if event["notice"] == "take"] == [
         {"Ada": "keycard", "Cy": "fob"},
         {"Dot": "fob"},
     ]
     story.simulator.apply(UP)
     await story.go(600)
-    assert told.notices == {"take": 2, "all_clear": 1}
+    assert notices.notices == {"take": 2, "all_clear": 1}
     story.simulator.apply({"na.status": "ok"})
     await story.go(600)
-    assert told.notices == {"take": 2, "all_clear": 2}
+    assert notices.notices == {"take": 2, "all_clear": 2}
 
 
 @pytest.mark.parametrize("leaves", ["removed", "disabled"])
@@ -178,7 +178,7 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     leaves: str,
     teller: bool,
 ) -> None:
@@ -187,7 +187,7 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     await story.settled(compatible_entry)
     story.simulator.apply(DOWN)
     await story.go(240)
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     (outage,) = hass.data[DATA_STORE].outage_log.outages
     told_by = outage.notified_by == compatible_entry.entry_id
     goes = compatible_entry if told_by is teller else watching_entry
@@ -198,10 +198,10 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
             goes.entry_id, ConfigEntryDisabler.USER
         )
     await story.go(180)
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     story.simulator.apply(UP)
     await story.go(1200)
-    assert told.notices == {"take": 1, "all_clear": 1}
+    assert notices.notices == {"take": 1, "all_clear": 1}
     assert outage.end is not None
 
 
@@ -209,7 +209,7 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
 ) -> None:
     await story.settled(watching_entry)
     await story.settled(compatible_entry)
@@ -221,24 +221,24 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     await story.go(600)
     assert status_of(watching_entry) == "operational"
     assert status_of(compatible_entry) == "outage"
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(10)
-    assert told.notices == {"take": 1, "all_clear": 1}
+    assert notices.notices == {"take": 1, "all_clear": 1}
 
 
 async def test_the_last_one_in_an_outage_goes(
     story: Story,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
 ) -> None:
     # Calls of the account fail although the host answers.
     await story.settled(watching_entry)
     await story.settled(compatible_entry)
     story.simulator.set("eu.api", "503 down")
     await story.go(240)
-    assert told.notices == {"take": 1}
+    assert notices.notices == {"take": 1}
     await story.hass.config_entries.async_remove(compatible_entry.entry_id)
     await story.go(60)
     (outage,) = story.hass.data[DATA_STORE].outage_log.outages
@@ -267,7 +267,7 @@ async def test_an_event_without_listeners_is_sent_later(
 async def test_a_hiccup_is_no_news(
     story: Story,
     compatible_entry: MockConfigEntry,
-    told: ReceivedNotices,
+    notices: ReceivedNotices,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await story.settled(compatible_entry)
@@ -276,16 +276,16 @@ async def test_a_hiccup_is_no_news(
         await story.go(10)
         story.simulator.apply(UP)
         await story.go(600)
-    assert told.events == []
+    assert notices.events == []
     assert_no_errors(caplog)
 
 
 async def test_texts_follow_the_language(
-    story: Story, watching_entry: MockConfigEntry, told: ReceivedNotices
+    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     await story.settled(watching_entry)
     await story.hass.config.async_update(language="de")
     story.simulator.apply(DOWN)
     await story.go(180)
-    assert told.only("take")["title"] == "Nimm Karte und Funkschlüssel mit"
-    assert "den Funkschlüssel für Cy mit." in told.only("take")["text"]
+    assert notices.only("take")["title"] == "Nimm Karte und Funkschlüssel mit"
+    assert "den Funkschlüssel für Cy mit." in notices.only("take")["text"]

@@ -339,8 +339,8 @@ def test_got_it_holds_for_all_phones_of_a_person() -> None:
 
 def test_more_than_six_a_day_become_one_summary() -> None:
     world = World(settings=Settings(reminder=timedelta(minutes=30)))
-    told = world.go(10 * HOURS)
-    assert told == [
+    notifications = world.go(10 * HOURS)
+    assert notifications == [
         ("anne", "take"),
         *[("anne", "reminder")] * (DAILY_LIMIT - 1),
         ("anne", "summary"),
@@ -356,8 +356,8 @@ def test_more_than_six_a_day_become_one_summary() -> None:
 
 def test_two_phones_of_a_person_count_once() -> None:
     world = World(receivers=(ANNE, TABLET), settings=Settings(reminder=HOURS))
-    told = world.go(9 * HOURS)
-    assert [reason for target, reason in told if target == "anne"] == [
+    notifications = world.go(9 * HOURS)
+    assert [reason for target, reason in notifications if target == "anne"] == [
         "take",
         *["reminder"] * (DAILY_LIMIT - 1),
         "summary",

@@ -47,14 +47,16 @@ KEYS: tuple[dict[str, PhysicalKey], ...] = (
 )
 BY_CALLS = (Subsystem.API, Subsystem.DATA, Subsystem.COMMANDS)
 DEGRADED_PLANES = tuple(
-    tuple(planes) for count in (1, 2, 3) for planes in combinations(BY_CALLS, count)
+    tuple(subsystems)
+    for count in (1, 2, 3)
+    for subsystems in combinations(BY_CALLS, count)
 )
 
 
 def judgements() -> Iterator[Assessment]:
     """Yield every assessment that leads to a notice."""
     others = [(), ("na",), ("na", "cn")]
-    for scope, elsewhere in zip(
+    for scope, other_regions in zip(
         (Scope.REGION, Scope.REGIONS, Scope.WORLDWIDE), others, strict=True
     ):
         for seen in (
@@ -66,7 +68,7 @@ def judgements() -> Iterator[Assessment]:
                 status=Status.OUTAGE,
                 scope=scope,
                 subsystems=tuple(seen),
-                other_regions=elsewhere,
+                other_regions=other_regions,
                 affected=None,
             )
     yield Assessment(
@@ -75,7 +77,7 @@ def judgements() -> Iterator[Assessment]:
         subsystems=(Subsystem.AUTH,),
         affected=None,
     )
-    for planes, (scope, models) in product(
+    for subsystems, (scope, models) in product(
         DEGRADED_PLANES,
         (
             (Scope.REGION, ()),
@@ -88,18 +90,20 @@ def judgements() -> Iterator[Assessment]:
         yield Assessment(
             status=Status.DEGRADED,
             scope=scope,
-            subsystems=planes,
+            subsystems=subsystems,
             models=models,
-            affected=frozenset() if planes == (Subsystem.DATA,) else frozenset({"ada"}),
+            affected=frozenset()
+            if subsystems == (Subsystem.DATA,)
+            else frozenset({"ada"}),
         )
 
 
 CASES = [
-    (kind, judgement, keys)
+    (kind, assessment, keys)
     for kind in (EventType.STARTED, EventType.CHANGED)
-    for judgement in judgements()
+    for assessment in judgements()
     for keys in KEYS
-    if judgement.affected != frozenset() or set(keys.values()) <= {PhysicalKey.NONE}
+    if assessment.affected != frozenset() or set(keys.values()) <= {PhysicalKey.NONE}
 ]
 
 
@@ -124,7 +128,7 @@ def is_never_said(text: str) -> bool:
 
 def tell(
     words: Translations,
-    judgement: Assessment,
+    assessment: Assessment,
     keys: Mapping[str, PhysicalKey],
     kind: EventType = EventType.STARTED,
     now: datetime = NOW,
@@ -134,7 +138,7 @@ def tell(
     title, text = render_notice(
         words,
         kind=kind,
-        assessment=judgement,
+        assessment=assessment,
         vehicles=vehicles(keys),
         start=START,
         utcnow=now,
@@ -177,8 +181,8 @@ async def english(hass: HomeAssistant) -> Translations:
 
 
 def test_every_notice_fits_and_promises_nothing(words: Translations) -> None:
-    for kind, judgement, keys in CASES:
-        title, lines = tell(words, judgement, keys, kind)
+    for kind, assessment, keys in CASES:
+        title, lines = tell(words, assessment, keys, kind)
         assert 0 < len(title) <= 40, title
         assert len(lines[0]) <= 110, lines[0]
         for line in lines:
@@ -188,7 +192,7 @@ def test_every_notice_fits_and_promises_nothing(words: Translations) -> None:
         text = "\n".join(lines)
         wanted = {name: key for name, key in keys.items() if key is not KEY.NONE}
         # The first line is what to do, the second says why and since when.
-        spared = judgement.affected == frozenset()
+        spared = assessment.affected == frozenset()
         assert ("2021-11-19 21:41" in lines[0]) is not (bool(wanted) or spared)
         assert "2021-11-19 21:41" in "".join(lines[:2])
         # Each car that needs a key is named in the first line, others in none.
@@ -328,8 +332,8 @@ def test_what_cannot_wait_is_said_apart(words: Translations) -> None:
 
 def test_every_notice_of_a_drill_fits_and_says_so(words: Translations) -> None:
     drill = words.format("drill_text")
-    for kind, judgement, keys in CASES:
-        said, lines = tell(words, judgement, keys, kind, drill=True)
+    for kind, assessment, keys in CASES:
+        said, lines = tell(words, assessment, keys, kind, drill=True)
         title, text = mark_as_drill(words, kind, (said, "\n".join(lines)))
         assert len(title) <= 40, title
         assert title == words.format("drill_title", title=said)
@@ -362,14 +366,14 @@ def test_every_end_and_every_warning_fits(words: Translations) -> None:
         assert len(lines[0]) <= 110
         assert "21:41" in lines[0]
     for count in (1, 2):
-        for elsewhere in combinations(REGIONS, count):
-            judgement = Assessment(
-                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=elsewhere
+        for other_regions in combinations(REGIONS, count):
+            assessment = Assessment(
+                status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=other_regions
             )
-            title, lines = tell(words, judgement, {}, EventType.WARNING)
+            title, lines = tell(words, assessment, {}, EventType.WARNING)
             assert len(title) <= 40
             assert len(lines[0]) <= 110, lines[0]
-            for region in elsewhere:
+            for region in other_regions:
                 assert words.format(f"region_{region}") in lines[0]
 
 
@@ -502,12 +506,12 @@ TOLD = [
 @pytest.mark.parametrize(("judgement", "keys", "title", "lines"), TOLD)
 async def test_what_is_said(
     english: Translations,
-    judgement: Assessment,
+    assessment: Assessment,
     keys: Mapping[str, PhysicalKey],
     title: str,
     lines: list[str],
 ) -> None:
-    told = tell(english, judgement, keys)
+    told = tell(english, assessment, keys)
     assert told[0] == title
     assert told[1][: len(lines)] == lines
 
@@ -515,7 +519,7 @@ async def test_what_is_said(
 async def test_weak_evidence_names_the_cars_and_the_doubt(
     words: Translations,
 ) -> None:
-    judgement = Assessment(
+    assessment = Assessment(
         status=Status.DEGRADED,
         scope=Scope.VEHICLE,
         subsystems=(Subsystem.DATA,),
@@ -524,7 +528,7 @@ async def test_weak_evidence_names_the_cars_and_the_doubt(
     _, text = render_notice(
         words,
         kind=EventType.STARTED,
-        assessment=judgement,
+        assessment=assessment,
         vehicles=[],
         start=START,
         utcnow=NOW,
@@ -532,7 +536,7 @@ async def test_weak_evidence_names_the_cars_and_the_doubt(
     )
     line = words.format("notice_seen", cars=words.list_of(["Ada", "Cy"]))
     assert line in text.split("\n")
-    _, lines = tell(words, judgement, {})
+    _, lines = tell(words, assessment, {})
     assert line not in lines
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.simulated_home import Car, Entry, Home
+from benchmarks.simulated_home import Entry, Home, Vehicle
 from custom_components.keycard.outage.models import Assessment, Scope, Status
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
 
@@ -13,22 +13,22 @@ BLOCKED = "403 <html>Access denied</html>"
 SETTLED = 700.0
 HOUR = 3600.0
 
-ADA = Car(name="Ada", model="model3")
-BO = Car(name="Bo", model="modely")
-CY = Car(name="Cy", model="models")
-EVE = Car(name="Eve", model="model3")
+ADA = Vehicle(name="Ada", model="model3")
+BO = Vehicle(name="Bo", model="modely")
+CY = Vehicle(name="Cy", model="models")
+EVE = Vehicle(name="Eve", model="model3")
 
 
 def settle(
-    home: Home, *cars: Car, third_party: bool = False, issues_tokens: bool = False
+    home: Home, *cars: Vehicle, third_party: bool = False, issues_tokens: bool = False
 ) -> Entry:
     entry = home.add(
-        cars=tuple(Car(name=car.name, model=car.model) for car in cars),
+        vehicles=tuple(Vehicle(name=car.name, model=car.model) for car in cars),
         third_party=third_party,
         issues_tokens=issues_tokens,
     )
     home.run(SETTLED)
-    assert home.judgement == Assessment(
+    assert home.assessment == Assessment(
         status=Status.OPERATIONAL, scope=Scope.NONE, affected=frozenset()
     )
     return entry
@@ -45,31 +45,31 @@ def change(home: Home, conditions: Mapping[str, str]) -> None:
 
 def statuses(home: Home, *, since: float = SETTLED) -> list[Status]:
     found: list[Status] = []
-    for seen in home.seen:
-        if seen.at > since and (not found or found[-1] is not seen.judgement.status):
-            found.append(seen.judgement.status)
+    for seen in home.changes:
+        if seen.at > since and (not found or found[-1] is not seen.assessment.status):
+            found.append(seen.assessment.status)
     return found
 
 
 def notices(home: Home) -> list[NoticeType]:
     return [
         happening.notice
-        for _, happening in home.happenings
+        for _, happening in home.outage_events
         if happening.notice is not NoticeType.NONE
     ]
 
 
 def event_types(home: Home) -> list[EventType]:
-    return [happening.kind for _, happening in home.happenings]
+    return [happening.kind for _, happening in home.outage_events]
 
 
 def status(home: Home) -> Status:
-    return home.judgement.status
+    return home.assessment.status
 
 
 def outage_active(home: Home) -> bool:
-    return home.watch.outage_active
+    return home.host_monitor.outage_active
 
 
 def auth_invalid(entry: Entry) -> bool:
-    return entry.judge.auth_invalid
+    return entry.detector.auth_invalid

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.simulated_home import Car, Entry, Home
+from benchmarks.simulated_home import Entry, Home, Vehicle
 from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.models import Assessment, MissingEvidence, Status
 from custom_components.keycard.outage.outage_log import EventType, NoticeType
@@ -26,12 +26,12 @@ from .home_helpers import (
 
 def test_a_first_installation_in_an_outage_is_undetermined(home: Home) -> None:
     change(home, {"all.status": "503 busy", "all.api": "503 busy"})
-    home.add(cars=(Car(name="Ada"),))
+    home.add(vehicles=(Vehicle(name="Ada"),))
     home.run(2 * HOUR)
-    assert home.judgement == Assessment(
+    assert home.assessment == Assessment(
         missing_evidence=(MissingEvidence.FIRST_ANSWER,)
     )
-    assert home.happenings == []
+    assert home.outage_events == []
     change(home, {"all.status": OK, "all.api": OK})
     home.run(2 * HOUR + 300)
     assert status(home) is Status.OPERATIONAL
@@ -120,7 +120,7 @@ def test_a_limit_is_tried_again_after_a_quarter_of_an_hour(home: Home) -> None:
 
 
 def test_two_entries_of_one_region_get_one_notice(home: Home) -> None:
-    home.add("first", cars=(Car(name="Ada"),))
+    home.add("first", vehicles=(Vehicle(name="Ada"),))
     home.add("second")
     home.run(SETTLED)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
@@ -131,21 +131,21 @@ def test_two_entries_of_one_region_get_one_notice(home: Home) -> None:
 
     assert notices(home) == [NoticeType.TAKE, NoticeType.ALL_CLEAR]
     for name in ("first", "second"):
-        told = [item.kind for _, item in home.happenings if item.entry_id == name]
-        assert told.count(EventType.STARTED) == told.count(EventType.ENDED) == 1
-        assert told[0] is EventType.STARTED
-        assert told[-1] is EventType.ENDED
+        events = [item.kind for _, item in home.outage_events if item.entry_id == name]
+        assert events.count(EventType.STARTED) == events.count(EventType.ENDED) == 1
+        assert events[0] is EventType.STARTED
+        assert events[-1] is EventType.ENDED
 
 
 def test_entries_of_one_watch_do_not_fight_over_its_pace(home: Home) -> None:
-    home.add("first", cars=(Car(name="Ada"),))
+    home.add("first", vehicles=(Vehicle(name="Ada"),))
     home.add("second")
     home.run(SETTLED)
     change(home, {"na.api": ERROR})
     home.run(SETTLED + 300)
     first, second = home.entries
-    assert first.judge.assessment.status is Status.OUTAGE
-    assert second.judge.assessment.status is Status.OPERATIONAL
+    assert first.detector.assessment.status is Status.OUTAGE
+    assert second.detector.assessment.status is Status.OPERATIONAL
 
     assert outage_active(home)
     home.entries.remove(first)
@@ -175,4 +175,4 @@ def test_calls_work_is_evaluated_for_each_car(home: Home) -> None:
 
 
 def works(home: Home, entry: Entry, car: str) -> bool:
-    return entry.judge.calls_work(car, home.now)
+    return entry.detector.calls_work(car, home.monotonic)

@@ -72,10 +72,10 @@ def test_models_that_fail_after_an_outage_of_tesla_are_degraded(home: Home) -> N
     change(home, {"na.status": OK, "na.api": OK})
     change(home, {"na.api@model3": ERROR, "na.api@modely": ERROR})
     home.run(SETTLED + 2700)
-    judgement = home.judgement
-    assert (judgement.status, judgement.scope) == (Status.DEGRADED, Scope.MODEL)
-    assert judgement.models == ("model3", "modely")
-    assert judgement.subsystems == (Subsystem.API,)
+    assessment = home.assessment
+    assert (assessment.status, assessment.scope) == (Status.DEGRADED, Scope.MODEL)
+    assert assessment.models == ("model3", "modely")
+    assert assessment.subsystems == (Subsystem.API,)
     assert len(notices(home)) == 1
 
 

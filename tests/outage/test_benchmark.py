@@ -10,8 +10,8 @@ from weakref import WeakSet
 import pytest
 
 from benchmarks import detection_measurement, false_alarms, random_outages
-from benchmarks.false_alarms import Story
-from benchmarks.simulated_home import Car, Home
+from benchmarks.false_alarms import HomeYear
+from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import World
 from custom_components.keycard.outage.models import OUTAGES, Status
 
@@ -43,7 +43,7 @@ def test_a_seed_repeats_its_outage() -> None:
 
 def test_a_month_of_nuisance_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(false_alarms, "YEAR", 30 * 24 * false_alarms.HOUR)
-    year = false_alarms.simulate(5)
+    year = false_alarms.simulate_year(5)
 
     assert year.false == ()
     assert not year.reauth
@@ -65,22 +65,22 @@ def test_a_home_that_jumps_lives_the_same_life(
     monkeypatch.setattr(false_alarms, "YEAR", 24 * false_alarms.HOUR)
     monkeypatch.setattr(false_alarms, "INTERNET_FAILURES", 3)
     monkeypatch.setattr(false_alarms, "BURST_EVERY", 300 * false_alarms.MINUTE)
-    jumps, plays = Story(seed=seed), Story(seed=seed, jump=None)
+    jumps, plays = HomeYear(seed=seed), HomeYear(seed=seed, jump=None)
     assert (jumps.third_party, jumps.proxy_at_home) == (third_party, at_home)
-    for story in (jumps, plays):
-        story.run()
+    for year in (jumps, plays):
+        year.run()
 
     assert jumps.home.jumped > 0 == plays.home.jumped
     assert jumps.home.requests == plays.home.requests
-    assert jumps.home.seen == plays.home.seen
-    assert jumps.home.happenings == plays.home.happenings
+    assert jumps.home.changes == plays.home.changes
+    assert jumps.home.outage_events == plays.home.outage_events
     assert _known(jumps.home) == _known(plays.home)
 
 
 def test_a_third_party_is_reached_over_the_internet() -> None:
     for at_home, expected in ((False, Status.INTERNET_DOWN), (True, None)):
         home = Home(World(random=Random(1)))
-        home.add(cars=(Car(name="Ada"),), third_party=True, at_home=at_home)
+        home.add(vehicles=(Vehicle(name="Ada"),), third_party=True, at_home=at_home)
         home.run(SETTLED)
         home.set("net", "refuse")
         home.run(SETTLED + 300)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from benchmarks.simulated_home import Car, Entry, Home
+from benchmarks.simulated_home import Entry, Home, Vehicle
 from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.models import INCONCLUSIVE, OUTAGES, Assessment
 from custom_components.keycard.outage.outage_log import NoticeType
@@ -40,13 +40,13 @@ def test_a_case_is_assessed_as_expected(path: Path, seed: int) -> None:
                 f"{step.at:.0f} s, {name}: {miss}"
                 for miss in _misses(home, _entry(home, name), expect, keys)
             ]
-        from_now = len(home.seen)
+        from_now = len(home.changes)
         home.run(began + end)
-        for seen in home.seen[from_now:]:
+        for seen in home.changes[from_now:]:
             expect = step.expect.get(seen.entry, Expectation(within=0.0))
             misses += [
                 f"{seen.at - began:.0f} s, {seen.entry}: {miss}"
-                for miss in _wrong(seen.judgement, expect)
+                for miss in _wrong(seen.assessment, expect)
             ]
     assert not misses
 
@@ -59,7 +59,9 @@ def _home(case: Scenario, seed: int) -> Home:
         home.add(
             spec.name,
             region=spec.region,
-            cars=tuple(Car(name=car.name, model=car.model) for car in spec.cars),
+            vehicles=tuple(
+                Vehicle(name=car.name, model=car.model) for car in spec.cars
+            ),
             account=spec.provider != "watch_only",
             third_party=spec.provider == "proxy",
         )
@@ -75,17 +77,17 @@ def _act(home: Home, step: Step) -> None:
         kind, _, name = subject.partition(".")
         if kind == "car":
             for entry in home.entries:
-                if name in entry.cars and condition not in {"near", "gone"}:
-                    entry.cars[name].online = condition == "online"
+                if name in entry.vehicles and condition not in {"near", "gone"}:
+                    entry.vehicles[name].online = condition == "online"
         else:
             home.set(subject, condition)
     if step.token is not None:
         home.set("token", OK if step.token == OK else EXPIRED)
-    home.wall_shift(step.clock)
+    home.shift_clock(step.clock)
     if step.restart:
         home.restart(away=AWAY)
     if step.do is not None and step.do.action != "wake":
-        entry = next(entry for entry in home.entries if step.do.car in entry.cars)
+        entry = next(entry for entry in home.entries if step.do.car in entry.vehicles)
         if entry.account:
             home.command(step.do.car, entry=entry)
 
@@ -93,10 +95,10 @@ def _act(home: Home, step: Step) -> None:
 def _misses(
     home: Home, entry: Entry, expect: Expectation, keys: dict[str, set[str]]
 ) -> Iterator[str]:
-    judgement = entry.judge.assessment
-    yield from _wrong(judgement, expect)
-    if judgement.status not in INCONCLUSIVE:
-        keys[entry.name] = _wanting(judgement, entry)
+    assessment = entry.detector.assessment
+    yield from _wrong(assessment, expect)
+    if assessment.status not in INCONCLUSIVE:
+        keys[entry.name] = _wanting(assessment, entry)
     if expect.key is not None:
         wanted = {car for car, key in expect.key.items() if key != "usual"}
         if keys[entry.name] != wanted:
@@ -104,31 +106,31 @@ def _misses(
     if expect.notified is not None:
         notified = sum(
             happening.notice is not NoticeType.NONE
-            for _, happening in home.happenings
+            for _, happening in home.outage_events
             if happening.entry_id == entry.name
         )
         if notified != expect.notified:
             yield f"notified {notified}, expected {expect.notified}"
-    if expect.reauth is not None and entry.judge.auth_invalid != expect.reauth:
+    if expect.reauth is not None and entry.detector.auth_invalid != expect.reauth:
         yield f"reauth {not expect.reauth}"
     if expect.billed is not None and entry.data_calls > expect.billed:
         yield f"billed {entry.data_calls}, expected at most {expect.billed}"
 
 
-def _wanting(judgement: Assessment, entry: Entry) -> set[str]:
-    if judgement.status not in OUTAGES:
+def _wanting(assessment: Assessment, entry: Entry) -> set[str]:
+    if assessment.status not in OUTAGES:
         return set()
-    cars = set(entry.cars)
-    return cars if judgement.affected is None else cars & judgement.affected
+    cars = set(entry.vehicles)
+    return cars if assessment.affected is None else cars & assessment.affected
 
 
-def _wrong(judgement: Assessment, expect: Expectation) -> Iterator[str]:
+def _wrong(assessment: Assessment, expect: Expectation) -> Iterator[str]:
     found = {
-        "status": judgement.status.value,
-        "scope": judgement.scope.value,
-        "subsystems": sorted(judgement.subsystems),
-        "models": sorted(judgement.models),
-        "other_regions": sorted(judgement.other_regions),
+        "status": assessment.status.value,
+        "scope": assessment.scope.value,
+        "subsystems": sorted(assessment.subsystems),
+        "models": sorted(assessment.models),
+        "other_regions": sorted(assessment.other_regions),
     }
     for name, value in found.items():
         expected = getattr(expect, name)

@@ -59,8 +59,8 @@ def answer(
 
 
 def meaning(kind: RequestType, found: HttpResult) -> tuple[Subject, Verdict, Reason]:
-    told = classify(kind, found, url=URL)
-    return told.subject, told.verdict, told.reason
+    classification = classify(kind, found, url=URL)
+    return classification.subject, classification.verdict, classification.reason
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def meaning(kind: RequestType, found: HttpResult) -> tuple[Subject, Verdict, Rea
 def test_a_probe_of_a_region(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    told = meaning(RequestType.STATUS, answer(status, body))
+    classification = meaning(RequestType.STATUS, answer(status, body))
 
-    assert told == (subject, verdict, reason)
+    assert classification == (subject, verdict, reason)
 
 
 @pytest.mark.parametrize("kind", CALLS)
@@ -170,16 +170,16 @@ def test_a_probe_of_a_region(
 def test_a_call(
     kind: RequestType, status: int, body: str, subject: Subject | None, reason: Reason
 ) -> None:
-    told = meaning(kind, answer(status, body))
+    classification = meaning(kind, answer(status, body))
 
-    assert told == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
+    assert classification == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
 
 
 @pytest.mark.parametrize("kind", CALLS)
 def test_a_call_that_works(kind: RequestType) -> None:
-    told = meaning(kind, answer(200, '{"response":{"state":"online"}}'))
+    classification = meaning(kind, answer(200, '{"response":{"state":"online"}}'))
 
-    assert told == (OWN_SUBJECT[kind], Verdict.GOOD, Reason.OK)
+    assert classification == (OWN_SUBJECT[kind], Verdict.GOOD, Reason.OK)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_a_call_that_works(kind: RequestType) -> None:
 def test_the_token_endpoint(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    told = meaning(RequestType.TOKEN, answer(status, body))
+    classification = meaning(RequestType.TOKEN, answer(status, body))
 
-    assert told == (subject, verdict, reason)
+    assert classification == (subject, verdict, reason)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_the_sign_in_page(
 def test_no_answer(
     kind: RequestType, failure: Failure, subject: Subject | None, reason: Reason
 ) -> None:
-    told = meaning(kind, answer(failure=failure))
+    classification = meaning(kind, answer(failure=failure))
 
-    assert told == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
+    assert classification == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
 
 
 @pytest.mark.parametrize("kind", OWN_SUBJECT)
@@ -291,9 +291,9 @@ def test_an_answer_that_breaks_off_is_none(kind: RequestType) -> None:
 def test_a_redirect_to_another_host_is_a_portal(
     kind: RequestType, location: str | None, portal: bool
 ) -> None:
-    told = classify(kind, answer(302, location=location), url=URL)
+    classification = classify(kind, answer(302, location=location), url=URL)
 
-    assert (told.reason is Reason.PORTAL) is portal
+    assert (classification.reason is Reason.PORTAL) is portal
 
 
 @pytest.mark.parametrize(
@@ -329,10 +329,10 @@ def test_an_unrelated_host(
 def test_a_failed_command_with_working_data_is_evidence_about_commands() -> None:
     refused = answer(503, "vehicle is not available")
 
-    told = classify(RequestType.COMMAND, refused, data_works=True)
+    classification = classify(RequestType.COMMAND, refused, data_works=True)
 
-    assert told.subject is Subject.COMMANDS
-    assert told.reason is Reason.COMMANDS_FAIL
+    assert classification.subject is Subject.COMMANDS
+    assert classification.reason is Reason.COMMANDS_FAIL
     assert classify(RequestType.COMMAND, refused).subject is Subject.CAR
     assert classify(RequestType.DATA, refused, data_works=True).subject is Subject.CAR
 
@@ -353,9 +353,9 @@ def test_the_readability_found_by_the_caller_overrides_the_stored_body(
 ) -> None:
     found = answer(200, "{}" if not readable else '{"respon', truncated=readable)
 
-    told = classify(RequestType.CALL, found, readable=readable)
+    classification = classify(RequestType.CALL, found, readable=readable)
 
-    assert (told.reason is Reason.OK) is readable
+    assert (classification.reason is Reason.OK) is readable
 
 
 def test_deeply_nested_json_is_no_json() -> None:
@@ -367,11 +367,11 @@ def test_deeply_nested_json_is_no_json() -> None:
 def test_evidence_carries_times_car_and_retry_after() -> None:
     found = answer(429, retry_after=37829.0)
 
-    told = make_evidence(
+    classification = make_evidence(
         classify(RequestType.CALL, found), found, vehicle_id="Ada", model="model3"
     )
 
-    assert told == Evidence(
+    assert classification == Evidence(
         classification=classify(RequestType.CALL, found),
         sent_at=100.0,
         at=100.5,
@@ -415,10 +415,10 @@ SECTIONS = '"charge_state":null,"climate_state":null,"drive_state":null'
 def test_a_good_answer_that_says_that_the_car_is_offline(
     kind: RequestType, body: str, offline: bool, readable: bool | None
 ) -> None:
-    told = classify(kind, answer(200, body), readable=readable)
+    classification = classify(kind, answer(200, body), readable=readable)
 
-    assert (told.subject is Subject.CAR) is offline
-    assert (told.reason is Reason.ASLEEP) is offline
+    assert (classification.subject is Subject.CAR) is offline
+    assert (classification.reason is Reason.ASLEEP) is offline
 
 
 PROXYS_OWN = [
@@ -439,9 +439,14 @@ PROXYS_OWN = [
 def test_what_a_proxy_says_itself_is_never_tesla_s(
     status: int, body: str, third_party: bool
 ) -> None:
-    told = classify(RequestType.COMMAND, answer(status, body), third_party=third_party)
+    classification = classify(
+        RequestType.COMMAND, answer(status, body), third_party=third_party
+    )
 
-    assert (told.subject, told.reason) == (Subject.CAR, Reason.REFUSED)
+    assert (classification.subject, classification.reason) == (
+        Subject.CAR,
+        Reason.REFUSED,
+    )
 
 
 @pytest.mark.parametrize(
@@ -459,8 +464,8 @@ def test_a_gateway_of_a_third_party_is_no_evidence_about_commands(
 ) -> None:
     found = answer(status, body, failure=failure)
 
-    told = classify(RequestType.COMMAND, found, third_party=True)
-    assert told.subject is Subject.THIRD_PARTY
+    classification = classify(RequestType.COMMAND, found, third_party=True)
+    assert classification.subject is Subject.THIRD_PARTY
     # For its other calls it is evidence that the third party fails.
     assert classify(RequestType.CALL, found, third_party=True).subject is Subject.API
     assert classify(RequestType.COMMAND, found).subject is Subject.COMMANDS
@@ -470,7 +475,10 @@ def test_a_gateway_of_a_third_party_is_no_evidence_about_commands(
 def test_a_missing_scope_is_the_scope_s(kind: RequestType) -> None:
     found = answer(403, '{"response":null,"error":"Unauthorized missing scopes"}')
 
-    told = classify(kind, found)
-    assert (told.subject, told.reason) == (Subject.CAR, Reason.SCOPE)
+    classification = classify(kind, found)
+    assert (classification.subject, classification.reason) == (
+        Subject.CAR,
+        Reason.SCOPE,
+    )
     # Without it there are no data at all.
     assert classify(RequestType.CALL, found).subject is Subject.ACCOUNT

@@ -53,24 +53,24 @@ def test_slow_answers_are_good_answers(home: Home) -> None:
 
 def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
     settle(home)
-    home.asked = []
+    home.sent_requests = []
     change(home, {"na.status": "timeout"})
-    home.run(home.watch.next_due() + 61.0, stop=lambda: bool(home.asked))
-    home.run(home.now + 0.5)
-    before = len(home.asked)
+    home.run(home.host_monitor.next_due() + 61.0, stop=lambda: bool(home.sent_requests))
+    home.run(home.monotonic + 0.5)
+    before = len(home.sent_requests)
     for _, _, flight in home.flights:
         flight.condition = "timeout"
     home.world.set("na.status", OK)
-    home.run(home.now + 30.0)
+    home.run(home.monotonic + 30.0)
 
-    assert len(home.asked) - before < 20
+    assert len(home.sent_requests) - before < 20
     assert statuses(home) == []
 
 
 def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "timeout"})
-    own = home.watch.tracker("na")
+    own = home.host_monitor.tracker("na")
     home.run(SETTLED + 100.0, stop=lambda: own.suspected_at is not None)
     assert own.suspected_at is not None
     begun = own.suspected_at
@@ -79,7 +79,7 @@ def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
 
     assert own.failed_between[0] >= begun
     assert own.failed_between[1] - own.failed_between[0] >= 15.0
-    assert home.now >= begun + 15.0 + 10.0
+    assert home.monotonic >= begun + 15.0 + 10.0
 
 
 @pytest.mark.parametrize("seconds", [0.05, 1.0, 3.0, 5.0, 10.0, 14.0])
@@ -91,9 +91,10 @@ def test_a_failure_just_before_an_internet_failure_is_no_outage(
     settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "timeout"})
     home.run(
-        SETTLED + 70.0, stop=lambda: home.watch.tracker("na").suspected_at is not None
+        SETTLED + 70.0,
+        stop=lambda: home.host_monitor.tracker("na").suspected_at is not None,
     )
-    fails = home.now + seconds
+    fails = home.monotonic + seconds
     home.set("net", mode, at=fails)
     home.set("na.status", OK, at=fails)
     home.set("na.api", OK, at=fails)
@@ -131,8 +132,8 @@ def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
     home.run(SETTLED + 10)
 
     assert status(home) is Status.DEGRADED
-    assert home.judgement.subsystems == (Subsystem.COMMANDS,)
-    assert home.judgement.affected == frozenset({"Ada"})
+    assert home.assessment.subsystems == (Subsystem.COMMANDS,)
+    assert home.assessment.affected == frozenset({"Ada"})
     assert notices(home) == [NoticeType.TAKE]
 
     change(home, {"na.commands@model3": OK})
@@ -174,9 +175,9 @@ def test_calls_that_fail_by_fits(home: Home) -> None:
         home.set("na.api", OK, at=SETTLED + second + 15)
     home.run(SETTLED + 3600, stop=lambda: status(home) is Status.DEGRADED)
 
-    assert home.now < SETTLED + 1800
-    assert home.judgement.subsystems == (Subsystem.API,)
-    assert home.judgement.affected == frozenset({"Ada"})
+    assert home.monotonic < SETTLED + 1800
+    assert home.assessment.subsystems == (Subsystem.API,)
+    assert home.assessment.affected == frozenset({"Ada"})
 
     home.run(SETTLED + 3600)
     home.set("na.api", OK)
@@ -188,12 +189,12 @@ def test_calls_that_fail_by_fits(home: Home) -> None:
 
 def test_one_failing_car_of_a_model_is_a_matter_of_that_car(home: Home) -> None:
     settle(home, ADA, EVE)
-    home.entries[0].cars["Ada"].model = "broken"
+    home.entries[0].vehicles["Ada"].model = "broken"
     change(home, {"na.api@broken": ERROR})
     home.run(SETTLED + 300)
 
     assert status(home) is Status.DEGRADED
-    assert home.judgement.affected == frozenset({"Ada"})
+    assert home.assessment.affected == frozenset({"Ada"})
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout"])
@@ -207,4 +208,4 @@ def test_calls_that_hang_when_the_internet_is_back_are_seen(
     home.run(SETTLED + 400 + 240)
 
     assert status(home) is Status.OUTAGE
-    assert home.judgement.subsystems == (Subsystem.API,)
+    assert home.assessment.subsystems == (Subsystem.API,)

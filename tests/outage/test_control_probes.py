@@ -27,7 +27,7 @@ def test_without_unrelated_hosts_another_region_is_the_contrast(home: Home) -> N
     home.run(SETTLED + 100)
 
     assert status(home) is Status.OUTAGE
-    assert home.judgement.scope is Scope.REGION
+    assert home.assessment.scope is Scope.REGION
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout"])
@@ -39,7 +39,7 @@ def test_without_unrelated_hosts_a_failure_everywhere_is_undetermined(
     change(home, {"net": mode})
     home.run(SETTLED + HOUR)
     assert status(home) is Status.UNDETERMINED
-    assert home.judgement.missing_evidence == (MissingEvidence.UNRELATED_ANSWER,)
+    assert home.assessment.missing_evidence == (MissingEvidence.UNRELATED_ANSWER,)
     change(home, {"net": OK})
     home.run(SETTLED + HOUR + 400)
 

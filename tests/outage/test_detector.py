@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_home import Home, Vehicle
 from custom_components.keycard.outage.models import (
     OUTAGES,
     MissingEvidence,
@@ -40,11 +40,11 @@ class Row:
     conditions: Mapping[str, str]
     status: Status
     scope: Scope
-    cars: tuple[Car, ...] = ()
+    cars: tuple[Vehicle, ...] = ()
     third_party: bool = False
     asleep: bool = False
-    planes: tuple[Subsystem, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    subsystems: tuple[Subsystem, ...] = ()
+    other_regions: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     missing: tuple[MissingEvidence, ...] = ()
     affected: frozenset[str] | None = field(default=frozenset())
@@ -74,7 +74,7 @@ ROWS = [
         scope=Scope.NONE,
     ),
     Row(
-        name="2: the service in between is gone",
+        name="2: the third party is gone",
         cars=(ADA,),
         third_party=True,
         conditions={"proxy.api": "refuse"},
@@ -82,7 +82,7 @@ ROWS = [
         scope=Scope.NONE,
     ),
     Row(
-        name="2: the service in between answers with errors",
+        name="2: the third party answers with errors",
         cars=(ADA, BO),
         third_party=True,
         conditions={"proxy.api": "502 <html>Bad gateway</html>"},
@@ -94,7 +94,7 @@ ROWS = [
         conditions={"na.status": "refuse"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Subsystem.STATUS,),
+        subsystems=(Subsystem.STATUS,),
         affected=None,
     ),
     Row(
@@ -103,7 +103,7 @@ ROWS = [
         conditions={"na.api": ERROR},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Subsystem.API,),
+        subsystems=(Subsystem.API,),
         affected=None,
     ),
     Row(
@@ -112,7 +112,7 @@ ROWS = [
         conditions={"na.api": "timeout"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Subsystem.API,),
+        subsystems=(Subsystem.API,),
         affected=None,
         within=180.0,
     ),
@@ -122,18 +122,18 @@ ROWS = [
         conditions={"na.status": "timeout", "na.api": "timeout"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Subsystem.STATUS, Subsystem.API),
+        subsystems=(Subsystem.STATUS, Subsystem.API),
         affected=None,
         within=240.0,
     ),
     Row(
-        name="3: the maker's own hosts fail behind a service in between",
+        name="3: Tesla's own hosts fail behind a third party",
         cars=(ADA,),
         third_party=True,
         conditions={"na.status": "503 busy", "na.api": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.REGION,
-        planes=(Subsystem.STATUS, Subsystem.API),
+        subsystems=(Subsystem.STATUS, Subsystem.API),
         affected=None,
     ),
     Row(
@@ -141,8 +141,8 @@ ROWS = [
         conditions={"na.status": "503 busy", "eu.status": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.REGIONS,
-        planes=(Subsystem.STATUS,),
-        elsewhere=("eu",),
+        subsystems=(Subsystem.STATUS,),
+        other_regions=("eu",),
         affected=None,
     ),
     Row(
@@ -150,8 +150,8 @@ ROWS = [
         conditions={"all.status": "503 busy", "auth.token": "503 busy"},
         status=Status.OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Subsystem.STATUS,),
-        elsewhere=("eu", "cn"),
+        subsystems=(Subsystem.STATUS,),
+        other_regions=("eu", "cn"),
         affected=None,
     ),
     Row(
@@ -160,7 +160,7 @@ ROWS = [
         conditions={"na.api@model3": ERROR},
         status=Status.DEGRADED,
         scope=Scope.MODEL,
-        planes=(Subsystem.API,),
+        subsystems=(Subsystem.API,),
         models=("model3",),
         affected=frozenset({"Ada", "Eve"}),
     ),
@@ -170,7 +170,7 @@ ROWS = [
         conditions={"na.data": "stale"},
         status=Status.DEGRADED,
         scope=Scope.REGION,
-        planes=(Subsystem.DATA,),
+        subsystems=(Subsystem.DATA,),
         within=900.0,
     ),
     Row(
@@ -179,7 +179,7 @@ ROWS = [
         conditions={"na.data": "503 busy"},
         status=Status.DEGRADED,
         scope=Scope.REGION,
-        planes=(Subsystem.DATA,),
+        subsystems=(Subsystem.DATA,),
         within=900.0,
     ),
     Row(
@@ -188,7 +188,7 @@ ROWS = [
         conditions={"na.data@model3": "503 busy"},
         status=Status.DEGRADED,
         scope=Scope.MODEL,
-        planes=(Subsystem.DATA,),
+        subsystems=(Subsystem.DATA,),
         models=("model3",),
         within=1500.0,
     ),
@@ -198,7 +198,7 @@ ROWS = [
         conditions={"auth.token": "503 busy"},
         status=Status.SIGN_IN_OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Subsystem.AUTH,),
+        subsystems=(Subsystem.AUTH,),
         affected=None,
         within=400.0,
     ),
@@ -207,7 +207,7 @@ ROWS = [
         conditions={"auth.authorize": "timeout"},
         status=Status.SIGN_IN_OUTAGE,
         scope=Scope.WORLDWIDE,
-        planes=(Subsystem.AUTH,),
+        subsystems=(Subsystem.AUTH,),
         affected=None,
         within=400.0,
     ),
@@ -249,7 +249,7 @@ ROWS = [
         conditions={"eu.status": "timeout", "eu.api": "timeout"},
         status=Status.OPERATIONAL,
         scope=Scope.NONE,
-        elsewhere=("eu",),
+        other_regions=("eu",),
         within=400.0,
     ),
     Row(
@@ -305,20 +305,20 @@ ROWS = [
 def test_the_decision_table(home: Home, row: Row) -> None:
     entry = settle(home, *row.cars, third_party=row.third_party)
     if row.asleep:
-        for car in entry.cars.values():
+        for car in entry.vehicles.values():
             car.online = False
     change(home, row.conditions)
 
     home.run(SETTLED + row.within)
 
-    judgement = home.judgement
-    assert (judgement.status, judgement.scope) == (row.status, row.scope)
-    assert judgement.subsystems == row.planes
-    assert judgement.other_regions == row.elsewhere
-    assert judgement.models == row.models
-    assert judgement.missing_evidence == row.missing
-    assert judgement.affected == row.affected
-    assert (judgement.since is not None) is (row.status in OUTAGES)
+    assessment = home.assessment
+    assert (assessment.status, assessment.scope) == (row.status, row.scope)
+    assert assessment.subsystems == row.subsystems
+    assert assessment.other_regions == row.other_regions
+    assert assessment.models == row.models
+    assert assessment.missing_evidence == row.missing
+    assert assessment.affected == row.affected
+    assert (assessment.since is not None) is (row.status in OUTAGES)
     # There was no other status in between.
     assert set(statuses(home)) <= {row.status, Status.OPERATIONAL}
 
@@ -327,10 +327,10 @@ def test_affected_vehicles_stay_affected_while_undetermined(home: Home) -> None:
     settle(home, ADA, CY)
     change(home, {"na.api@model3": ERROR})
     home.run(SETTLED + 120)
-    began = home.judgement.since
+    began = home.assessment.since
     change(home, {"net": "refuse"})
     home.run(SETTLED + 300)
 
     assert status(home) is Status.INTERNET_DOWN
-    assert home.judgement.affected == frozenset({"Ada"})
-    assert home.judgement.since == began
+    assert home.assessment.affected == frozenset({"Ada"})
+    assert home.assessment.since == began

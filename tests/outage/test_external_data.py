@@ -43,33 +43,33 @@ class SourceSimulation:
     """Simulates updates of integrations over time."""
 
     def __init__(self, *showing: SimulatedSource) -> None:
-        self.beside = StaleDataDetector(direct={DIRECT, "tesla_custom"})
+        self.detector = StaleDataDetector(direct={DIRECT, "tesla_custom"})
         self.showing = showing
-        self.now = 0.0
+        self.monotonic = 0.0
         self.ever: set[str] = set()
 
     def go(self, seconds: float) -> None:
         """Report updates and evaluate once a minute, like the detector."""
-        end = self.now + seconds
-        while self.now < end:
-            self.now += 10.0
+        end = self.monotonic + seconds
+        while self.monotonic < end:
+            self.monotonic += 10.0
             for item in self.showing:
-                if self.now % item.every == 0:
-                    show(self.beside, item, self.now)
-            if self.now % MINUTE == 0:
-                self.beside.evaluate(self.now)
-                self.ever |= self.beside.stale_vehicles
+                if self.monotonic % item.every == 0:
+                    show(self.detector, item, self.monotonic)
+            if self.monotonic % MINUTE == 0:
+                self.detector.evaluate(self.monotonic)
+                self.ever |= self.detector.stale_vehicles
 
     def learn(self) -> None:
         self.go(GAPS_NEEDED * POLL + POLL)
 
 
-def show(beside: StaleDataDetector, item: SimulatedSource, at: float) -> None:
+def show(detector: StaleDataDetector, item: SimulatedSource, at: float) -> None:
     """Let an integration update its data at a time."""
     if item.lost:
-        beside.mark_unavailable(item.car, item.path)
+        detector.mark_unavailable(item.car, item.path)
     elif not item.silent:
-        beside.observe_update(
+        detector.observe_update(
             SourceUpdate(
                 vehicle_id=item.car,
                 domain=item.path,
@@ -84,14 +84,17 @@ def test_data_that_stand_still_count_once_their_pace_is_known() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.learn()
-    assert showcase.beside.source_status("ada", DIRECT, showcase.now).interval == POLL
+    assert (
+        showcase.detector.source_status("ada", DIRECT, showcase.monotonic).interval
+        == POLL
+    )
     ada.moved = False
-    moved_at = showcase.now
+    moved_at = showcase.monotonic
     showcase.go(STALE_GAPS * POLL - MINUTE)
-    assert not showcase.beside.stale_vehicles
+    assert not showcase.detector.stale_vehicles
     showcase.go(2 * MINUTE)
-    assert showcase.beside.stale_vehicles == {"ada"}
-    assert showcase.beside.started_at == moved_at
+    assert showcase.detector.stale_vehicles == {"ada"}
+    assert showcase.detector.started_at == moved_at
 
 
 def test_a_fast_pace_does_not_hurry() -> None:
@@ -100,9 +103,9 @@ def test_a_fast_pace_does_not_hurry() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(STALE_AFTER - MINUTE)
-    assert not showcase.beside.stale_vehicles
+    assert not showcase.detector.stale_vehicles
     showcase.go(2 * MINUTE)
-    assert showcase.beside.stale_vehicles == {"ada"}
+    assert showcase.detector.stale_vehicles == {"ada"}
 
 
 def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
@@ -111,16 +114,18 @@ def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
     showcase.go((GAPS_NEEDED - 1) * POLL)
     ada.moved = False
     showcase.go(DAY)
-    assert not showcase.beside.source_status("ada", DIRECT, showcase.now).learned
+    assert not showcase.detector.source_status(
+        "ada", DIRECT, showcase.monotonic
+    ).learned
     assert not showcase.ever
 
 
 def test_a_burst_is_one_move() -> None:
-    beside = StaleDataDetector()
+    detector = StaleDataDetector()
     for at in range(100):
         for _ in range(8):
-            show(beside, SimulatedSource(), 0.1 * at)
-    assert not beside.source_status("ada", DIRECT, 10.0).learned
+            show(detector, SimulatedSource(), 0.1 * at)
+    assert not detector.source_status("ada", DIRECT, 10.0).learned
 
 
 def asleep(ada: SimulatedSource) -> None:
@@ -171,7 +176,7 @@ def test_ordinary_life_in_between_begins_anew(
     assert not showcase.ever
 
 
-def test_a_service_in_between_needs_a_second_witness() -> None:
+def test_a_third_party_needs_a_second_witness() -> None:
     tessie, other = SimulatedSource(path=PUSHED), SimulatedSource(path="teslemetry")
     showcase = SourceSimulation(tessie, other)
     showcase.learn()
@@ -180,7 +185,7 @@ def test_a_service_in_between_needs_a_second_witness() -> None:
     assert not showcase.ever
     other.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.stale_vehicles == {"ada"}
+    assert showcase.detector.stale_vehicles == {"ada"}
 
 
 def test_several_cars_of_one_service_are_one_witness() -> None:
@@ -207,7 +212,7 @@ def test_whatever_moves_contradicts(*, path: str, active: bool) -> None:
     showcase.go(STALE_GAPS * POLL - 2 * MINUTE)
     assert not showcase.ever
     showcase.go(POLL)
-    assert showcase.beside.stale_vehicles == {"ada"}
+    assert showcase.detector.stale_vehicles == {"ada"}
 
 
 def test_it_ends_with_two_moves() -> None:
@@ -216,17 +221,17 @@ def test_it_ends_with_two_moves() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(3 * HOUR)
-    assert showcase.beside.stale_vehicles
+    assert showcase.detector.stale_vehicles
     ada.moved = True
     showcase.go(POLL)
-    assert showcase.beside.stale_vehicles
+    assert showcase.detector.stale_vehicles
     showcase.go(POLL)
-    assert not showcase.beside.stale_vehicles
-    assert showcase.beside.started_at is None
+    assert not showcase.detector.stale_vehicles
+    assert showcase.detector.started_at is None
     # A source that stood still for so long may again, and gets a longer interval.
     ada.moved = False
     showcase.go(6 * HOUR)
-    assert not showcase.beside.stale_vehicles
+    assert not showcase.detector.stale_vehicles
 
 
 def test_moving_data_of_another_car_end_it() -> None:
@@ -238,10 +243,10 @@ def test_moving_data_of_another_car_end_it() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.stale_vehicles
+    assert showcase.detector.stale_vehicles
     bo.moved = bo.active = True
     showcase.go(2 * POLL)
-    assert not showcase.beside.stale_vehicles
+    assert not showcase.detector.stale_vehicles
 
 
 @pytest.mark.parametrize("happens", ORDINARY)
@@ -253,20 +258,20 @@ def test_it_expires_without_further_evidence(
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    assert showcase.beside.stale_vehicles
+    assert showcase.detector.stale_vehicles
     happens(ada)
     # Data that were stale a moment ago may be reported for a while.
     showcase.go(EXPIRES_AFTER - MINUTE)
-    assert showcase.beside.stale_vehicles
+    assert showcase.detector.stale_vehicles
     showcase.go(30 * MINUTE)
-    assert not showcase.beside.stale_vehicles
+    assert not showcase.detector.stale_vehicles
 
 
 def test_another_set_of_values_is_learnt_anew() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.learn()
-    showcase.beside.reset("ada", DIRECT)
+    showcase.detector.reset("ada", DIRECT)
     ada.moved = False
     showcase.go(DAY)
     assert not showcase.ever
@@ -279,7 +284,7 @@ def test_an_interruption_begins_anew() -> None:
     ada.moved = False
     for _ in range(50):
         showcase.go(30 * MINUTE)
-        showcase.beside.reset_timers(showcase.now)
+        showcase.detector.reset_timers(showcase.monotonic)
     assert not showcase.ever
 
 
@@ -289,12 +294,12 @@ def test_who_is_no_longer_named_is_forgotten() -> None:
     showcase.learn()
     ada.moved = False
     showcase.go(2 * HOUR)
-    showcase.beside.retain({("ada", DIRECT), ("bo", DIRECT)})
-    assert showcase.beside.stale_vehicles == {"ada"}
-    showcase.beside.retain({("bo", DIRECT)})
-    assert not showcase.beside.stale_vehicles
-    assert showcase.beside.started_at is None
-    assert showcase.beside.dump_intervals() == {"still": [], "paces": []}
+    showcase.detector.retain({("ada", DIRECT), ("bo", DIRECT)})
+    assert showcase.detector.stale_vehicles == {"ada"}
+    showcase.detector.retain({("bo", DIRECT)})
+    assert not showcase.detector.stale_vehicles
+    assert showcase.detector.started_at is None
+    assert showcase.detector.dump_intervals() == {"still": [], "paces": []}
 
 
 def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
@@ -304,16 +309,16 @@ def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
     ada.moved = False
     showcase.go(2 * HOUR)
     again = SourceSimulation(ada)
-    again.beside.restore_intervals(showcase.beside.dump_intervals(), 0.0)
-    assert again.beside.stale_vehicles == {"ada"}
-    assert again.beside.source_status("ada", DIRECT, 0.0).interval == POLL
+    again.detector.restore_intervals(showcase.detector.dump_intervals(), 0.0)
+    assert again.detector.stale_vehicles == {"ada"}
+    assert again.detector.source_status("ada", DIRECT, 0.0).interval == POLL
     again.go(EXPIRES_AFTER - MINUTE)
-    assert again.beside.stale_vehicles
+    assert again.detector.stale_vehicles
     again.go(2 * HOUR)
-    assert again.beside.stale_vehicles == {"ada"}
+    assert again.detector.stale_vehicles == {"ada"}
     ada.moved = True
     again.go(2 * POLL)
-    assert not again.beside.stale_vehicles
+    assert not again.detector.stale_vehicles
 
 
 # With the detector
@@ -322,25 +327,25 @@ def test_a_restart_keeps_intervals_and_stale_vehicles() -> None:
 def witnessed(home: Home, ada: SimulatedSource) -> StaleDataDetector:
     """Set up a home without an account, with another integration that updates a car."""
     entry = settle(home)
-    beside = entry.judge.stale_data
+    detector = entry.detector.stale_data
 
     def poll() -> None:
-        show(beside, ada, home.now)
-        home.at(home.now + ada.every, poll)
+        show(detector, ada, home.monotonic)
+        home.at(home.monotonic + ada.every, poll)
 
     poll()
     home.run(SETTLED + GAPS_NEEDED * POLL + POLL)
-    assert beside.source_status("ada", DIRECT, home.now).learned
-    return beside
+    assert detector.source_status("ada", DIRECT, home.monotonic).learned
+    return detector
 
 
 def test_the_detector_reports_stale_data(home: Home) -> None:
     ada = SimulatedSource()
     witnessed(home, ada)
-    began = home.now
+    began = home.monotonic
     ada.moved = False
     home.run(began + 2 * HOUR)
-    judged = home.judgement
+    judged = home.assessment
     assert judged == Assessment(
         status=Status.DEGRADED,
         scope=Scope.VEHICLE,
@@ -361,9 +366,9 @@ def test_an_internet_failure_explains_stale_data(home: Home) -> None:
     witnessed(home, ada)
     ada.moved = False
     home.set("net", "refuse")
-    home.run(home.now + 3 * HOUR)
+    home.run(home.monotonic + 3 * HOUR)
     home.set("net", "ok")
-    home.run(home.now + 40 * MINUTE)
+    home.run(home.monotonic + 40 * MINUTE)
     assert set(statuses(home)) <= {Status.INTERNET_DOWN, Status.OPERATIONAL}
 
 
@@ -371,13 +376,13 @@ def test_a_host_that_fails_is_an_outage_all_the_same(home: Home) -> None:
     ada = SimulatedSource()
     witnessed(home, ada)
     ada.moved = False
-    home.run(home.now + 2 * HOUR)
+    home.run(home.monotonic + 2 * HOUR)
     home.set("na.status", "refuse")
-    home.run(home.now + 4 * MINUTE)
+    home.run(home.monotonic + 4 * MINUTE)
     assert status(home) is Status.OUTAGE
     # Moving data end no outage.
     ada.moved, ada.every = True, 20.0
-    home.run(home.now + HOUR)
+    home.run(home.monotonic + HOUR)
     assert status(home) is Status.OUTAGE
 
 
@@ -385,17 +390,17 @@ def test_data_that_move_put_no_outage_off(home: Home) -> None:
     ada = SimulatedSource(every=20.0)
     witnessed(home, ada)
     home.set("na.status", "refuse")
-    failed = home.now
+    failed = home.monotonic
     home.run(failed + HOUR, stop=lambda: status(home) is Status.OUTAGE)
-    assert home.now - failed < 2 * MINUTE
+    assert home.monotonic - failed < 2 * MINUTE
 
 
 def test_unavailable_cars_neither_make_nor_hasten_an_outage(home: Home) -> None:
     ada = SimulatedSource()
     witnessed(home, ada)
     ada.lost = True
-    home.run(home.now + DAY)
-    assert not home.happenings
+    home.run(home.monotonic + DAY)
+    assert not home.outage_events
     assert status(home) is Status.OPERATIONAL
 
 
@@ -403,19 +408,19 @@ def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
     ada = SimulatedSource()
     witnessed(home, ada)
     ada.moved = False
-    home.run(home.now + 2 * HOUR)
-    since = home.judgement.since
+    home.run(home.monotonic + 2 * HOUR)
+    since = home.assessment.since
     home.restart()
-    assert home.judgement.stale_vehicles == {"ada"}
-    home.run(home.now + 20 * MINUTE)
+    assert home.assessment.stale_vehicles == {"ada"}
+    home.run(home.monotonic + 20 * MINUTE)
     assert status(home) is Status.DEGRADED
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     assert event_types(home) == [EventType.STARTED]
 
 
 def test_a_month_of_ordinary_life(home: Home) -> None:
     """Drives, charges, sleep, reloads, expired tokens and slow sources: no evidence."""
-    beside = settle(home).judge.stale_data
+    detector = settle(home).detector.stale_data
     ada = SimulatedSource()
     draw = home.random
 
@@ -425,18 +430,18 @@ def test_a_month_of_ordinary_life(home: Home) -> None:
         ada.moved = ada.active or draw.random() < 0.05
         ada.lost = 0.4 <= what < 0.5
         ada.silent = 0.5 <= what < 0.6
-        home.at(home.now + draw.choice((20 * MINUTE, HOUR, 6 * HOUR)), live)
+        home.at(home.monotonic + draw.choice((20 * MINUTE, HOUR, 6 * HOUR)), live)
 
     def poll() -> None:
         # Slow charging: some values repeat.
         still = ada.active and draw.random() < 0.2
         moved, ada.moved = ada.moved, ada.moved and not still
-        show(beside, ada, home.now)
+        show(detector, ada, home.monotonic)
         ada.moved = moved
-        home.at(home.now + POLL, poll)
+        home.at(home.monotonic + POLL, poll)
 
     live()
     poll()
-    home.run(home.now + 30 * DAY)
-    assert not home.happenings
+    home.run(home.monotonic + 30 * DAY)
+    assert not home.outage_events
     assert status(home) is Status.OPERATIONAL

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from random import Random
 
-from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.endpoints import default_hosts, list_endpoints
 from custom_components.keycard.outage.host_monitor import HostMonitor
@@ -14,8 +14,8 @@ DAY = 86400.0
 
 
 def asked(home: Home, subject: str, *, since: float = 0.0) -> list[float]:
-    assert home.asked is not None
-    return [at for at, name in home.asked if name == subject and at > since]
+    assert home.sent_requests is not None
+    return [at for at, name in home.sent_requests if name == subject and at > since]
 
 
 def gaps(times: list[float]) -> list[float]:
@@ -23,7 +23,7 @@ def gaps(times: list[float]) -> list[float]:
 
 
 def test_a_quiet_day(home: Home) -> None:
-    home.asked = []
+    home.sent_requests = []
     settle(home)
     home.run(SETTLED + DAY)
 
@@ -43,7 +43,7 @@ def test_during_an_outage_other_regions_are_probed_every_two_minutes(
     home: Home,
 ) -> None:
     settle(home)
-    home.asked = []
+    home.sent_requests = []
     change(home, {"na.status": "503 busy"})
     home.run(SETTLED + 3600)
 
@@ -58,8 +58,8 @@ def test_during_an_outage_other_regions_are_probed_every_two_minutes(
 
 
 def test_an_outage_that_only_calls_see_is_an_alarm_as_well(home: Home) -> None:
-    settle(home, Car(name="Ada"))
-    home.asked = []
+    settle(home, Vehicle(name="Ada"))
+    home.sent_requests = []
     change(home, {"na.api": '500 {"error":"upstream internal error"}'})
     home.run(SETTLED + 3600)
 
@@ -68,11 +68,11 @@ def test_an_outage_that_only_calls_see_is_an_alarm_as_well(home: Home) -> None:
 
 def test_a_suspicion_asks_everybody_at_once_and_the_host_six_times(home: Home) -> None:
     settle(home)
-    home.asked = []
+    home.sent_requests = []
     change(home, {"na.status": "503 busy"})
-    own = home.watch.tracker("na")
+    own = home.host_monitor.tracker("na")
     home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
-    begun = home.now
+    begun = home.monotonic
     home.run(begun + 3.0)
     for subject in ("eu.status", "cn.status", "auth.token", "controls1", "controls2"):
         assert len(asked(home, subject, since=begun - 0.001)) >= 1
@@ -90,7 +90,7 @@ def test_unrelated_hosts_are_left_alone_when_all_is_well_again(home: Home) -> No
     home.run(SETTLED + 600)
     change(home, {"net": OK})
     home.run(SETTLED + 800)
-    home.asked = []
+    home.sent_requests = []
     home.run(SETTLED + 5000)
 
     assert asked(home, "controls1") == asked(home, "controls2") == []
@@ -101,7 +101,7 @@ def test_homes_that_start_together_do_not_ask_together() -> None:
     for seed in range(40):
         home = Home(World(random=Random(seed)))
         home.add()
-        home.asked = []
+        home.sent_requests = []
         home.run(120.0)
         seconds.append(asked(home, "na.status")[0])
 
@@ -110,11 +110,11 @@ def test_homes_that_start_together_do_not_ask_together() -> None:
 
 
 def test_a_call_that_fails_lets_the_hosts_be_asked(home: Home) -> None:
-    settle(home, Car(name="Ada"))
-    home.asked = []
+    settle(home, Vehicle(name="Ada"))
+    home.sent_requests = []
     change(home, {"na.api": "503 busy"})
     home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
-    begun = home.now
+    begun = home.monotonic
     home.run(begun + 1.0)
 
     assert asked(home, "na.status", since=begun - 0.001)
@@ -122,12 +122,12 @@ def test_a_call_that_fails_lets_the_hosts_be_asked(home: Home) -> None:
 
 
 def test_a_suspected_host_lets_every_car_be_called_for(home: Home) -> None:
-    settle(home, Car(name="Ada"), Car(name="Bo"))
-    own = home.watch.tracker("na")
-    home.asked = []
+    settle(home, Vehicle(name="Ada"), Vehicle(name="Bo"))
+    own = home.host_monitor.tracker("na")
+    home.sent_requests = []
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
-    begun = home.now
+    begun = home.monotonic
     home.run(begun + 1.0)
 
     assert asked(home, "home.call.Ada", since=begun - 0.001)
@@ -136,7 +136,7 @@ def test_a_suspected_host_lets_every_car_be_called_for(home: Home) -> None:
 
 def test_data_are_billed_once_in_ten_minutes() -> None:
     home = Home(World(random=Random(7)))
-    entry = home.add(cars=(Car(name="Ada"), Car(name="Bo", online=False)))
+    entry = home.add(vehicles=(Vehicle(name="Ada"), Vehicle(name="Bo", online=False)))
     home.run(DAY)
 
     assert entry.data_calls <= DAY / 600 + 1

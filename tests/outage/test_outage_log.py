@@ -41,14 +41,14 @@ OFFLINE = Assessment(status=Status.INTERNET_DOWN, scope=Scope.NONE, since=START)
 class ClockedLog:
     """An outage log with clocks that advance by a minute for each report."""
 
-    def __init__(self, journal: OutageLog | None = None) -> None:
-        self.journal = journal or OutageLog()
-        self.wall = START + timedelta(minutes=1)
-        self.now = 5000.0
+    def __init__(self, outage_log: OutageLog | None = None) -> None:
+        self.outage_log = outage_log or OutageLog()
+        self.utcnow = START + timedelta(minutes=1)
+        self.monotonic = 5000.0
 
     def report(
         self,
-        judgement: Assessment,
+        assessment: Assessment,
         *,
         by: str = "home",
         region: str = "na",
@@ -56,60 +56,62 @@ class ClockedLog:
         cars: tuple[str, ...] = ("Ada",),
     ) -> list[tuple[str, EventType, NoticeType]]:
         self.wait(minutes=1)
-        wanted = judgement.affected is None if key is None else key
-        return _told(
-            self.journal.report(
+        wanted = assessment.affected is None if key is None else key
+        return _notified(
+            self.outage_log.report(
                 by,
                 region,
-                judgement,
+                assessment,
                 wanted=frozenset(cars if wanted else ()),
-                utcnow=self.wall,
-                monotonic=self.now,
+                utcnow=self.utcnow,
+                monotonic=self.monotonic,
             )
         )
 
     def forget(self, name: str) -> list[tuple[str, EventType, NoticeType]]:
-        return _told(
-            self.journal.forget_entry(name, utcnow=self.wall, monotonic=self.now)
+        return _notified(
+            self.outage_log.forget_entry(
+                name, utcnow=self.utcnow, monotonic=self.monotonic
+            )
         )
 
     def wait(self, **time: float) -> None:
-        self.wall += timedelta(**time)
-        self.now += timedelta(**time).total_seconds()
+        self.utcnow += timedelta(**time)
+        self.monotonic += timedelta(**time).total_seconds()
 
     def restart(self, **away: float) -> ClockedLog:
         """Return the log after a restart, whose duration only the wall clock knows."""
-        journal = OutageLog()
-        journal.restore_outages(self.journal.dump_outages())
-        later = ClockedLog(journal)
-        later.wall = self.wall + timedelta(**away)
-        later.now = 7.0
+        outage_log = OutageLog()
+        outage_log.restore_outages(self.outage_log.dump_outages())
+        later = ClockedLog(outage_log)
+        later.utcnow = self.utcnow + timedelta(**away)
+        later.monotonic = 7.0
         return later
 
     @property
     def outage(self) -> Outage:
-        (outage,) = self.journal.outages
+        (outage,) = self.outage_log.outages
         return outage
 
 
-def _told(happenings: list[OutageEvent]) -> list[tuple[str, EventType, NoticeType]]:
+def _notified(happenings: list[OutageEvent]) -> list[tuple[str, EventType, NoticeType]]:
     return [(item.entry_id, item.kind, item.notice) for item in happenings]
 
 
 def test_a_car_affected_later_gets_a_later_notice() -> None:
     book = ClockedLog()
-    told = [
-        book.report(judgement, key=True, cars=cars)
-        for judgement, cars in (
+    events = [
+        book.report(assessment, key=True, cars=cars)
+        for assessment, cars in (
             (STALE, ("Ada",)),
             (OUTAGE, ("Ada", "Cy")),
             (STALE, ("Cy",)),
             (OUTAGE, ("Ada", "Cy")),
         )
     ]
-    told.append(book.report(FINE, key=False))
+    events.append(book.report(FINE, key=False))
 
-    assert told == [
+    assert events == [
         [("home", EventType.STARTED, NoticeType.TAKE)],
         [("home", EventType.CHANGED, NoticeType.TAKE)],
         [("home", EventType.CHANGED, NoticeType.NONE)],
@@ -120,12 +122,12 @@ def test_a_car_affected_later_gets_a_later_notice() -> None:
 
 def test_one_notice_and_one_all_clear() -> None:
     book = ClockedLog()
-    told = [
-        book.report(judgement)
-        for judgement in (FINE, OUTAGE, OUTAGE, WORLDWIDE, STALE, OFFLINE, STALE, FINE)
+    events = [
+        book.report(assessment)
+        for assessment in (FINE, OUTAGE, OUTAGE, WORLDWIDE, STALE, OFFLINE, STALE, FINE)
     ]
 
-    assert told == [
+    assert events == [
         [],
         [("home", EventType.STARTED, NoticeType.TAKE)],
         [],
@@ -135,8 +137,8 @@ def test_one_notice_and_one_all_clear() -> None:
         [],
         [("home", EventType.ENDED, NoticeType.ALL_CLEAR)],
     ]
-    (outage,) = book.journal.outages
-    assert (outage.start, outage.end) == (START, book.wall)
+    (outage,) = book.outage_log.outages
+    assert (outage.start, outage.end) == (START, book.utcnow)
     assert (outage.status, outage.scope) == (Status.OUTAGE, Scope.WORLDWIDE)
 
 
@@ -180,7 +182,7 @@ def test_two_entries_of_a_region_share_a_notice() -> None:
         ("a", EventType.ENDED, NoticeType.ALL_CLEAR),
         ("b", EventType.ENDED, NoticeType.NONE),
     ]
-    assert len(book.journal.outages) == 1
+    assert len(book.outage_log.outages) == 1
 
 
 def test_two_regions_are_two_outages() -> None:
@@ -199,15 +201,15 @@ def test_two_regions_are_two_outages() -> None:
 def test_a_restart_repeats_nothing() -> None:
     book = ClockedLog()
     book.report(OUTAGE)
-    journal = OutageLog()
-    journal.restore_outages(book.journal.dump_outages())
-    journal.restore_last("home", OUTAGE)
-    later = ClockedLog(journal)
+    outage_log = OutageLog()
+    outage_log.restore_outages(book.outage_log.dump_outages())
+    outage_log.restore_last("home", OUTAGE)
+    later = ClockedLog(outage_log)
 
     assert later.report(OUTAGE) == []
     assert later.report(OFFLINE) == []
     assert later.report(FINE) == [("home", EventType.ENDED, NoticeType.ALL_CLEAR)]
-    assert journal.outages[0].start == START
+    assert outage_log.outages[0].start == START
 
 
 SET = {
@@ -223,7 +225,7 @@ def test_a_clock_that_is_set_changes_no_length(step: timedelta) -> None:
     book = ClockedLog()
     book.report(OUTAGE)
     book.wait(minutes=56)
-    book.wall += step
+    book.utcnow += step
     book.report(FINE)
 
     assert book.outage.length == timedelta(hours=1) - timedelta(minutes=1)
@@ -251,7 +253,7 @@ def test_an_outage_lasts_over_a_restart(
     later.wait(minutes=3)
     later.report(OUTAGE)
     # The wall clock only counts for the time without a running process.
-    later.wall += timedelta(hours=5)
+    later.utcnow += timedelta(hours=5)
     later.report(FINE)
 
     assert later.outage.length == timedelta(**length)
@@ -273,14 +275,14 @@ def test_undetermined_time_belongs_to_the_outage() -> None:
 def test_the_all_clear_contains_the_duration() -> None:
     book = ClockedLog()
     book.report(OUTAGE)
-    book.wall -= timedelta(days=2)
-    (happening,) = book.journal.report(
+    book.utcnow -= timedelta(days=2)
+    (happening,) = book.outage_log.report(
         "home",
         "na",
         FINE,
         wanted=frozenset(),
-        utcnow=book.wall,
-        monotonic=book.now + 600,
+        utcnow=book.utcnow,
+        monotonic=book.monotonic + 600,
     )
     assert happening.length == timedelta(minutes=12)
 
@@ -307,7 +309,7 @@ def test_what_was_kept_without_lengths_can_be_read(
         reporters=["home"],
     )
     book = ClockedLog()
-    book.journal.restore_outages([kept])
+    book.outage_log.restore_outages([kept])
     assert book.outage.length == length
     book.report(FINE)
     assert book.outage.end == (end or START + timedelta(minutes=2))
@@ -321,9 +323,9 @@ def test_a_current_outage_is_never_dropped() -> None:
         book.report(FINE)
     book.report(OUTAGE)
 
-    assert len(book.journal.outages) == MAX_OUTAGES
-    assert book.journal.open_outage("cn") is book.journal.outages[0]
-    assert book.journal.open_outage("na") is book.journal.outages[-1]
+    assert len(book.outage_log.outages) == MAX_OUTAGES
+    assert book.outage_log.open_outage("cn") is book.outage_log.outages[0]
+    assert book.outage_log.open_outage("na") is book.outage_log.outages[-1]
     assert book.report(FINE, by="far", region="cn") == [
         ("far", EventType.ENDED, NoticeType.ALL_CLEAR)
     ]
@@ -335,10 +337,10 @@ def test_the_journal_is_bounded() -> None:
         book.report(OUTAGE)
         book.report(FINE)
 
-    assert len(book.journal.outages) == MAX_OUTAGES
-    journal = OutageLog()
-    journal.restore_outages(book.journal.dump_outages() * 2)
-    assert len(journal.outages) == MAX_OUTAGES
+    assert len(book.outage_log.outages) == MAX_OUTAGES
+    outage_log = OutageLog()
+    outage_log.restore_outages(book.outage_log.dump_outages() * 2)
+    assert len(outage_log.outages) == MAX_OUTAGES
 
 
 def test_an_entry_that_goes_hands_its_notice_on() -> None:
@@ -365,6 +367,6 @@ def test_an_outage_ends_with_the_last_entry_that_reported_it() -> None:
     book.report(OUTAGE, by="a")
 
     assert book.forget("a") == []
-    assert book.journal.open_outage("na") is None
+    assert book.outage_log.open_outage("na") is None
     # Without a current outage there is nothing to transfer.
     assert book.forget("b") == []

@@ -28,7 +28,7 @@ def test_an_outage_ends_after_three_good_answers_over_two_minutes(home: Home) ->
     settle(home)
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 600)
-    back = home.now
+    back = home.monotonic
     change(home, {"na.status": OK})
     home.run(back + 119)
     assert status(home) is Status.OUTAGE
@@ -41,8 +41,8 @@ def test_one_bad_answer_in_between_begins_the_count_anew(home: Home) -> None:
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 600)
     for minute in range(10):
-        home.set("na.status", OK, at=home.now + 120 * minute)
-        home.set("na.status", "refuse", at=home.now + 120 * minute + 50)
+        home.set("na.status", OK, at=home.monotonic + 120 * minute)
+        home.set("na.status", "refuse", at=home.monotonic + 120 * minute + 50)
     home.run(SETTLED + 600 + 1200)
 
     assert statuses(home) == [Status.OUTAGE]
@@ -55,14 +55,14 @@ def test_undetermined_statuses_never_end_an_outage(
     settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 300)
-    since = home.judgement.since
+    since = home.assessment.since
     change(home, between)
     home.run(SETTLED + 2 * HOUR)
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     change(home, dict.fromkeys(between, OK))
     home.run(SETTLED + 3 * HOUR)
     assert status(home) is Status.OUTAGE
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     change(home, {"na.status": OK, "na.api": OK})
     home.run(SETTLED + 4 * HOUR)
 
@@ -99,8 +99,8 @@ def test_an_end_waits_for_the_proof_of_the_data(home: Home) -> None:
     home.run(SETTLED + 1800)
 
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
-    assert home.judgement.subsystems == (Subsystem.DATA,)
-    assert home.judgement.affected == frozenset()
+    assert home.assessment.subsystems == (Subsystem.DATA,)
+    assert home.assessment.affected == frozenset()
     assert notices(home) == [NoticeType.TAKE]
 
 
@@ -108,7 +108,7 @@ def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:
     entry = settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)
-    entry.cars["Ada"].online = False
+    entry.vehicles["Ada"].online = False
     asked = entry.data_calls
     change(home, {"na.status": OK, "na.api": OK})
     home.run(SETTLED + 1200)
@@ -119,12 +119,12 @@ def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:
 
 def test_since_is_the_time_of_the_first_failure(home: Home) -> None:
     settle(home)
-    wall = home.wall
+    wall = home.utcnow
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 120)
 
-    assert home.judgement.since is not None
-    assert 0 <= (home.judgement.since - wall).total_seconds() <= 67
+    assert home.assessment.since is not None
+    assert 0 <= (home.assessment.since - wall).total_seconds() <= 67
 
 
 def test_missing_evidence_about_others_makes_no_partial_failure_complete(
@@ -135,9 +135,9 @@ def test_missing_evidence_about_others_makes_no_partial_failure_complete(
     home.run(SETTLED + 300)
     assert status(home) is Status.DEGRADED
     # From now on the other car only reports that it sleeps.
-    entry.cars["Cy"].online = False
+    entry.vehicles["Cy"].online = False
     change(home, {"na.api@models": ASLEEP})
     home.run(SETTLED + HOUR)
 
     assert status(home) is Status.DEGRADED
-    assert home.judgement.affected == frozenset({"Ada"})
+    assert home.assessment.affected == frozenset({"Ada"})

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.account import Category
 from custom_components.keycard.outage.models import (
@@ -55,18 +55,18 @@ def test_a_restart_in_an_outage_is_no_news(
     settle(home, *((ADA, CY) if calls else ()))
     change(home, conditions)
     home.run(SETTLED + 1500)
-    before = home.judgement
+    before = home.assessment
     assert (before.status, before.scope) == (expected, scope)
-    told = event_types(home)
+    events_before = event_types(home)
     home.restart(away=away)
 
     # From the first moment, before any probe.
-    assert home.judgement == before
-    began = home.now
+    assert home.assessment == before
+    began = home.monotonic
     home.run(began + 1500)
     assert statuses(home, since=began) in ([], [expected])
-    assert home.judgement.since == before.since
-    assert EventType.STARTED not in event_types(home)[len(told) :]
+    assert home.assessment.since == before.since
+    assert EventType.STARTED not in event_types(home)[len(events_before) :]
     assert len(notices(home)) <= 1
 
     change(home, dict.fromkeys(conditions, OK))
@@ -100,16 +100,16 @@ def test_a_restart_without_internet_keeps_an_outage(home: Home, mode: str) -> No
     settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": ERROR})
     home.run(SETTLED + 300)
-    since = home.judgement.since
+    since = home.assessment.since
     change(home, {"net": mode})
     home.run(SETTLED + 500)
     home.restart(away=60.0)
     home.run(SETTLED + 1500)
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     change(home, {"net": OK})
     home.run(SETTLED + 2000)
     assert status(home) is Status.OUTAGE
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     change(home, {"na.status": OK, "na.api": OK})
     home.run(SETTLED + 3000)
 
@@ -123,7 +123,7 @@ def test_a_restart_without_internet_says_nothing_hasty(home: Home, mode: str) ->
     settle(home, ADA)
     change(home, {"net": mode})
     home.restart(away=60.0)
-    began = home.now
+    began = home.monotonic
     assert status(home) is Status.OPERATIONAL
     home.run(began + 300)
 
@@ -136,7 +136,7 @@ def test_an_outage_that_ended_while_away_ends_after_the_restart(home: Home) -> N
     home.run(SETTLED + 300)
     change(home, {"na.status": OK})
     home.restart(away=HOUR)
-    began = home.now
+    began = home.monotonic
     home.run(began + 100)
     assert status(home) is Status.OUTAGE
     home.run(began + 300)
@@ -149,7 +149,7 @@ def test_a_host_that_answered_before_a_restart_still_counts(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "503 busy"})
     home.restart()
-    home.run(home.now + 60)
+    home.run(home.monotonic + 60)
 
     assert status(home) is Status.OUTAGE
 
@@ -161,7 +161,7 @@ def test_a_host_that_never_answered_does_not_count_after_a_restart(home: Home) -
     home.restart()
     home.run(3 * HOUR)
 
-    assert home.judgement == Assessment(
+    assert home.assessment == Assessment(
         missing_evidence=(MissingEvidence.FIRST_ANSWER,)
     )
 
@@ -172,13 +172,13 @@ def test_a_pause_goes_on_after_a_restart(home: Home) -> None:
     home.run(SETTLED + 120)
     home.restart(away=600.0)
     entry = home.entries[0]
-    paused, _ = entry.judge.account.pause(Category.CALLS, ADA.name)
-    assert 6300 < paused - home.now < 6700
+    paused, _ = entry.detector.account.pause(Category.CALLS, ADA.name)
+    assert 6300 < paused - home.monotonic < 6700
     change(home, {"na.api": OK})
-    home.run(home.now + 6000)
+    home.run(home.monotonic + 6000)
     assert entry.calls == 0
     assert status(home) is Status.ACCOUNT_PROBLEM
-    home.run(home.now + 1200)
+    home.run(home.monotonic + 1200)
     assert status(home) is Status.OPERATIONAL
 
 
@@ -186,21 +186,23 @@ def test_a_clock_set_back_while_away_lengthens_no_pause(home: Home) -> None:
     settle(home, ADA)
     change(home, {"na.api": LIMIT})
     home.run(SETTLED + 120)
-    left = home.entries[0].judge.account.paused_until - home.now
+    left = home.entries[0].detector.account.paused_until - home.monotonic
     stored = home.store()
     home.restart()
     home.restore(stored, away=-86400.0)
 
-    assert home.entries[0].judge.account.paused_until - home.now == pytest.approx(left)
+    assert home.entries[
+        0
+    ].detector.account.paused_until - home.monotonic == pytest.approx(left)
 
 
 def test_what_is_kept_is_json(home: Home) -> None:
-    settle(home, ADA, Car(name="Bo", model="modely"))
+    settle(home, ADA, Vehicle(name="Bo", model="modely"))
     change(home, {"all.status": "503 busy", "na.api": ERROR, "auth.token": "timeout"})
     home.run(SETTLED + 600)
     stored = home.store()
 
-    for kept in (stored.hosts, stored.judges, stored.outages):
+    for kept in (stored.hosts, stored.detectors, stored.outages):
         assert json.loads(json.dumps(kept)) == kept
 
 
@@ -208,16 +210,16 @@ def test_a_clock_set_back_moves_no_start_and_ends_no_outage(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "503 busy"})
     home.run(SETTLED + 300)
-    since = home.judgement.since
-    home.wall_shift(-3 * HOUR)
+    since = home.assessment.since
+    home.shift_clock(-3 * HOUR)
     home.run(SETTLED + 900)
     assert status(home) is Status.OUTAGE
-    assert home.judgement.since == since
+    assert home.assessment.since == since
     change(home, {"na.status": OK})
     home.run(SETTLED + 1500)
 
     assert status(home) is Status.OPERATIONAL
-    outage = home.journal.outages[0]
+    outage = home.outage_log.outages[0]
     assert outage.start == since
     assert outage.end == since + outage.length
     # The answers that ended it were sent within two minutes, one per minute.

@@ -40,7 +40,7 @@ def test_stale_data_end_with_the_first_newer_timestamp(
     change(home, {**dict.fromkeys(failing, OK), "na.data": "stale"})
     home.run(SETTLED + 2400)
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
-    assert home.judgement.subsystems == (Subsystem.DATA,)
+    assert home.assessment.subsystems == (Subsystem.DATA,)
     change(home, {"na.data": OK})
     home.run(SETTLED + 3600)
     assert status(home) is Status.OPERATIONAL
@@ -96,7 +96,7 @@ def test_commands_of_one_car_that_fail_are_the_service_s(
     change(home, {"na.commands": answer})
     for _ in range(5):
         home.command("Ada")
-        home.run(home.now + 60)
+        home.run(home.monotonic + 60)
     assert statuses(home) == []
 
 
@@ -106,11 +106,11 @@ def test_commands_of_several_cars_that_fail_are_tesla_s(home: Home) -> None:
     for _ in range(3):
         home.command("Ada")
         home.command("Bo")
-        home.run(home.now + 60)
+        home.run(home.monotonic + 60)
     assert statuses(home) == [Status.DEGRADED]
-    assert home.judgement.subsystems == (Subsystem.COMMANDS,)
+    assert home.assessment.subsystems == (Subsystem.COMMANDS,)
     change(home, {"na.commands": OK})
     home.command("Ada")
     home.command("Bo")
-    home.run(home.now + 60)
+    home.run(home.monotonic + 60)
     assert status(home) is Status.OPERATIONAL

@@ -23,12 +23,12 @@ class WatchingHome:
 
     def __init__(self, uptime: Uptime | None = None) -> None:
         self.uptime = uptime or Uptime()
-        self.wall = START
-        self.now = 5000.0
+        self.utcnow = START
+        self.monotonic = 5000.0
 
     def wait(self, seconds: float) -> None:
-        self.wall += timedelta(seconds=seconds)
-        self.now += seconds
+        self.utcnow += timedelta(seconds=seconds)
+        self.monotonic += seconds
 
     def report(
         self, status: Status, by: str = "home", seen: float | None = None
@@ -36,27 +36,27 @@ class WatchingHome:
         """Report a status with an outage since `seen` seconds."""
         since = None
         if status in OUTAGES:
-            since = self.wall - timedelta(seconds=seen or 0)
+            since = self.utcnow - timedelta(seconds=seen or 0)
         self.uptime.report(
             by,
             "na",
             Assessment(status=status, since=since),
-            utcnow=self.wall,
-            monotonic=self.now,
+            utcnow=self.utcnow,
+            monotonic=self.monotonic,
         )
 
     def watch(self, seconds: float, status: Status, *by: str) -> None:
         """Repeat a report for a duration, including one at its end."""
-        end = self.now + seconds
+        end = self.monotonic + seconds
         while True:
             for name in by or ("home",):
                 self.report(status, name)
-            if self.now >= end:
+            if self.monotonic >= end:
                 return
-            self.wait(min(60.0, end - self.now))
+            self.wait(min(60.0, end - self.monotonic))
 
     def figures(self, days: int = 30) -> UptimeStats:
-        return self.uptime.stats("na", days, self.wall)
+        return self.uptime.stats("na", days, self.utcnow)
 
 
 UP, OUTAGE, DEGRADED = Status.OPERATIONAL, Status.OUTAGE, Status.DEGRADED
@@ -78,7 +78,7 @@ DAYS: dict[str, tuple[Sequence[tuple[float, Status]], tuple[float, ...]]] = {
         [(7, UP), (1, DEGRADED), (2, OUTAGE)],
         (80, 20, 10, 0, 10),
     ),
-    "a service in between is down": ([(9, UP), (1, PROVIDER)], (100, 0, 0, 0, 10)),
+    "a third party is down": ([(9, UP), (1, PROVIDER)], (100, 0, 0, 0, 10)),
     "the account is refused": ([(9, UP), (1, ACCOUNT)], (100, 0, 0, 0, 10)),
     "the internet is down": ([(9, UP), (7, OFFLINE)], (100, 0, 0, 0, 9)),
     "nobody can tell": ([(9, UP), (7, UNSURE), (1, OUTAGE)], (90, 10, 0, 0, 10)),
@@ -106,7 +106,7 @@ def test_what_counts(
         found.sign_in_outage,
     ) == pytest.approx(expected[:4], abs=0.01)
     # The day before counts completely, this one up to now.
-    span = 24 + (home.wall - START).total_seconds() / HOUR + 6
+    span = 24 + (home.utcnow - START).total_seconds() / HOUR + 6
     assert found.watched == pytest.approx(100 * expected[4] / span, abs=0.01)
 
 
@@ -164,7 +164,7 @@ def test_time_in_which_nothing_ran_is_unknown() -> None:
     home.watch(HOUR, OUTAGE)
     later = WatchingHome()
     later.uptime.restore_days(home.uptime.dump_days())
-    later.wall, later.now = home.wall + timedelta(hours=16), 3.0
+    later.utcnow, later.monotonic = home.utcnow + timedelta(hours=16), 3.0
     assert later.figures().uptime == pytest.approx(75)
     later.watch(4 * HOUR, UP)
     assert later.figures().uptime == pytest.approx(87.5)
@@ -175,7 +175,7 @@ def test_a_clock_that_is_set_makes_nothing_longer() -> None:
     home = WatchingHome()
     home.watch(2 * HOUR, UP)
     for days in (-2, 400, -396, -36525, 36523):
-        home.wall += timedelta(days=days)
+        home.utcnow += timedelta(days=days)
         home.watch(HOUR, OUTAGE)
     # The clock is right again. One day was in the month before, one is in the next.
     found = home.figures()
@@ -211,8 +211,8 @@ def test_too_little_says_nothing() -> None:
 def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
     home = WatchingHome()
     home.watch(HOUR, UP, "a", "b")
-    end = home.now + HOUR
-    while home.now < end:
+    end = home.monotonic + HOUR
+    while home.monotonic < end:
         home.report(OUTAGE, "a")
         home.wait(20)
         home.report(OFFLINE, "b")
@@ -233,11 +233,11 @@ def test_what_is_kept_is_bounded() -> None:
         home.wait(24 * HOUR - 120)
     dump = home.uptime.dump_days()["na"]
     assert len(dump) == DAYS_KEPT
-    assert max(dump) == (home.wall - timedelta(days=1)).date().isoformat()
+    assert max(dump) == (home.utcnow - timedelta(days=1)).date().isoformat()
     # A temporarily wrong clock must not drop the past year.
-    home.wall += timedelta(days=30000)
+    home.utcnow += timedelta(days=30000)
     home.watch(120, UP)
-    home.wall -= timedelta(days=30000)
+    home.utcnow -= timedelta(days=30000)
     home.watch(120, UP)
     assert home.figures(365).watched > 0.9 * 100 * 120 / (24 * HOUR)
     assert len(home.uptime.dump_days()["na"]) == DAYS_KEPT

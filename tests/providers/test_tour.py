@@ -57,7 +57,7 @@ async def opened(
     ("provider", "signing"),
     [
         *((provider, "allowed") for provider in PROVIDERS),
-        # A bare token at the maker's own address signs nothing.
+        # A bare token at Tesla's own address signs nothing.
         *((provider, "required") for provider in PROVIDERS if provider != "compatible"),
     ],
 )
@@ -194,7 +194,7 @@ async def test_signed_entities_exist_only_with_a_signing_key(
     simulator.cars["Ada"].drive_pin = "1234"
     switch = "switch.ada_pin_to_drive"
     if provider == "compatible":
-        # Nobody signs at the maker's own address with a bare token.
+        # Nobody signs at Tesla's own address with a bare token.
         assert hass.states.get(switch) is None
         return
     await act("turn_on", switch)

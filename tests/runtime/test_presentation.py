@@ -143,14 +143,14 @@ def test_status_and_state(
 )
 def test_calls_and_account(
     *,
-    judgement: Assessment,
+    assessment: Assessment,
     calls_work: bool,
     mobile_access: bool,
     refused: Reason | None,
     connection: Connection,
 ) -> None:
     found = cloud_connection(
-        judgement,
+        assessment,
         ADA,
         VehicleState(vin=ADA, presence=ConnectivityState.ONLINE),
         CloudAccess(

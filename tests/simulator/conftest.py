@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def sim(socket_enabled: None, clock: Clock) -> AsyncIterator[Simulator]:
-    async with Simulator(HOME, now=clock) as simulator:
+    async with Simulator(HOME, get_time=clock) as simulator:
         yield simulator
 
 

@@ -122,7 +122,7 @@ async def test_two_homes_have_two_accounts(
         cars=(CarSpec(name="Di", model="modelx", year=2018),),
         provider="proxy",
     )
-    async with Simulator([HOME, there], now=clock) as sim:
+    async with Simulator([HOME, there], get_time=clock) as sim:
         users = set()
         for home, region in (("home", "na"), ("there", "eu")):
             token = sim.tokens[home]

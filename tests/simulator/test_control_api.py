@@ -215,11 +215,11 @@ def test_help_lists_options_and_subjects(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for word in ("--case", "--play", "--tls", "retry-after:SECONDS", "proxy.api"):
-        assert word in told
+        assert word in output
     for word in ("teslemetry.api", "tessie.api", "domain.key", "signing: required"):
-        assert word in told
+        assert word in output
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ def test_a_bad_case_is_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(["--case", str(tmp_path / "none.yaml")]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("simulator: ")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("simulator: ")
+    assert output.count("\n") == 1
 
 
 async def test_the_program_starts_and_stops(
@@ -258,14 +258,16 @@ async def test_the_program_starts_and_stops(
         stderr=asyncio.subprocess.PIPE,
     )
     assert program.stdout is not None
-    told = ""
+    output = ""
     async with asyncio.timeout(60):
-        while "Ctrl-C" not in told:
+        while "Ctrl-C" not in output:
             line = (await program.stdout.readline()).decode()
             assert line, await program.communicate()
-            told += line
+            output += line
         address = next(
-            line.split()[1] for line in told.splitlines() if line.startswith("control ")
+            line.split()[1]
+            for line in output.splitlines()
+            if line.startswith("control ")
         )
         async with session.get(f"{address}/calls") as response:
             assert (await response.json())["billed"] == 0

@@ -419,7 +419,7 @@ async def test_the_rest_of_the_account(fleet: TeslaFleetApi, ada: Vehicle) -> No
 async def test_europe_has_its_own_plugs(clock: Clock) -> None:
     spec = CarSpec(name="Ada", model="models", year=2021)
     configs = [
-        vehicle_config(Car(spec, region=region, now=clock), clock())
+        vehicle_config(Car(spec, region=region, get_time=clock), clock())
         for region in ("na", "eu")
     ]
     assert [one["charge_port_type"] for one in configs] == ["US", "CCS"]
@@ -428,5 +428,5 @@ async def test_europe_has_its_own_plugs(clock: Clock) -> None:
 
 def test_the_same_car_has_the_same_vin(clock: Clock) -> None:
     spec = CarSpec(name="Ada", model="model3", year=2021)
-    vins = {Car(spec, region="na", now=clock).vin for _ in range(2)}
+    vins = {Car(spec, region="na", get_time=clock).vin for _ in range(2)}
     assert vins == {"5YJ3E1E56MF553848"}

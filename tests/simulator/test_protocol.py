@@ -90,7 +90,7 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def car(clock: Clock) -> Car:
     spec = CarSpec(name="Ada", model="models", year=2016)
-    return Car(spec, region="na", now=clock)
+    return Car(spec, region="na", get_time=clock)
 
 
 @pytest.fixture
@@ -289,7 +289,9 @@ async def test_its_data(client: SigningClient, car: Car, clock: Clock) -> None:
 async def test_older_wheels_know_no_levels(
     clock: Clock, year: int, has_levels: bool
 ) -> None:
-    car = Car(CarSpec(name="Cy", model="models", year=year), region="na", now=clock)
+    car = Car(
+        CarSpec(name="Cy", model="models", year=year), region="na", get_time=clock
+    )
     car.steering_wheel_heater = 3
     computers, key = VehicleComputers(car, clock), generate_key()
     computers.whitelist.add(key)
@@ -477,7 +479,9 @@ async def test_a_message_to_another_car(
     key: ec.EllipticCurvePrivateKey,
     clock: Clock,
 ) -> None:
-    other = Car(CarSpec(name="Bo", model="modely", year=2022), region="na", now=clock)
+    other = Car(
+        CarSpec(name="Bo", model="modely", year=2022), region="na", get_time=clock
+    )
     computers.restart()
     wrong = type(client)(computers, other, key, client.transport)
     with pytest.raises(TeslaFleetError):

@@ -25,7 +25,7 @@ def car(clock: Clock) -> Car:
 def ordinary(clock: Clock, year: int = 2021) -> Car:
     clock.now = MIDNIGHT
     spec = CarSpec(name="Ada", model="model3", year=year)
-    car = Car(spec, region="eu", now=clock)
+    car = Car(spec, region="eu", get_time=clock)
     car.set_schedule([DEFAULT_DAY], MIDNIGHT)
     return car
 

@@ -109,7 +109,7 @@ async def test_one_command_is_always_signed(
     assert (await signed.reset_pin_to_drive_pin())["response"]["result"]
 
 
-async def test_a_service_in_between_signs(
+async def test_a_third_party_signs(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.set_signing("Ada", "required")

@@ -54,7 +54,7 @@ type MakeClient = Callable[[ec.EllipticCurvePrivateKey], TeslaClient]
 @pytest.fixture
 def car(clock: Clock) -> Car:
     spec = CarSpec(name="Ada", model="model3", year=2019)
-    return Car(spec, region="na", now=clock)
+    return Car(spec, region="na", get_time=clock)
 
 
 @pytest.fixture
@@ -141,16 +141,16 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("ask", "told"), STATES.items(), ids=STATES)
+@pytest.mark.parametrize(("ask", "expected"), STATES.items(), ids=STATES)
 def test_every_kind_of_state_is_read(
-    client: TeslaClient, ask: str, told: str | None
+    client: TeslaClient, ask: str, expected: str | None
 ) -> None:
     client.start(INFOTAINMENT)
     request = GetVehicleData()
     getattr(request, ask).SetInParent()
     reply = client.act(Action(vehicleAction=VehicleAction(getVehicleData=request)))
     parts = [field.name for field, _ in reply.vehicleData.ListFields()]
-    assert parts == ([] if told is None else [told])
+    assert parts == ([] if expected is None else [expected])
     assert not client.dropped
 
 
@@ -268,9 +268,9 @@ def test_the_whitelist_can_be_requested_unsigned(
     info = stranger.ask(Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO).whitelistInfo
     assert (info.numberOfEntries, info.slotMask) == (1, 1)
     one = Ask.INFORMATION_REQUEST_TYPE_GET_WHITELIST_ENTRY_INFO
-    told = stranger.ask(one, slot=0).whitelistEntryInfo
-    assert told.publicKey.PublicKeyRaw == entry.point
-    assert told.keyRole == RoleNumber.ROLE_DRIVER
+    expected = stranger.ask(one, slot=0).whitelistEntryInfo
+    assert expected.publicKey.PublicKeyRaw == entry.point
+    assert expected.keyRole == RoleNumber.ROLE_DRIVER
     with pytest.raises(RefusedError):
         stranger.ask(one, slot=1)
     status = stranger.ask(Ask.INFORMATION_REQUEST_TYPE_GET_STATUS)

@@ -163,17 +163,17 @@ async def test_keycard_discovers_and_reads_its_vehicles(
     )
     stop = witnesses.async_start()
     await poll(hass)
-    (told,) = witnesses.describe()["ada"]
-    assert told["found"]
-    assert told["calls_tesla"]
-    assert told["reports_online"]
-    assert told["measurements"] >= 5
-    assert told["active"]
+    (source,) = witnesses.describe()["ada"]
+    assert source["found"]
+    assert source["calls_tesla"]
+    assert source["reports_online"]
+    assert source["measurements"] >= 5
+    assert source["active"]
 
     ada.charging = False
     await poll(hass)
-    (told,) = witnesses.describe()["ada"]
-    assert not told["active"]
+    (source,) = witnesses.describe()["ada"]
+    assert not source["active"]
     stop()
     assert await hass.config_entries.async_unload(entry.entry_id)
 

@@ -44,8 +44,8 @@ async def send(sim: Simulator) -> AsyncIterator[Send]:
                 headers=headers,
                 ssl=pin,
             ) as answer:
-                told = json.loads(await answer.text())
-                return answer.status, answer.content_type, told
+                content = json.loads(await answer.text())
+                return answer.status, answer.content_type, content
 
         yield go
 
@@ -101,7 +101,7 @@ async def test_it_signs_end_to_end(sim: Simulator, ada: Car, send: Send) -> None
 
 
 @pytest.mark.parametrize(
-    ("command", "body", "status", "told"),
+    ("command", "body", "status", "expected"),
     [
         ("sun_roof_control", {"state": "vent"}, 400, an_error("invalid_command")),
         (
@@ -128,10 +128,10 @@ async def test_errors_of_the_proxy_itself(
     command: str,
     body: object,
     status: int,
-    told: object,
+    expected: object,
 ) -> None:
     answered = await send(f"vehicles/{ada.vin}/command/{command}", body)
-    assert answered == (status, "text/plain", told)
+    assert answered == (status, "text/plain", expected)
     assert not ada.executed
 
 

@@ -11,7 +11,7 @@ from .conftest import Clock
 
 def lively_car(clock: Clock, *, lively: bool = True) -> Car:
     spec = CarSpec(name="Ada", model="model3", year=2021)
-    return Car(spec, region="eu", now=clock, lively=lively)
+    return Car(spec, region="eu", get_time=clock, lively=lively)
 
 
 def test_an_idle_car_falls_asleep(clock: Clock) -> None:

@@ -68,7 +68,7 @@ class Clock:
 
 def a_car(clock: Clock, model: str = "model3", year: int = 2023) -> Car:
     spec = CarSpec(name="Ada", model=model, year=year)
-    return Car(spec, region="na", now=clock)
+    return Car(spec, region="na", get_time=clock)
 
 
 def asked(*parts: BluetoothVehicleData) -> GetVehicleData:

@@ -28,8 +28,8 @@ ANSWERS: list[dict[str, Any]] = recorded_message("tesla-proxy-answers")
 
 
 def open_closures(status: VehicleStatus) -> list[str]:
-    told = parse_status(status)
-    closures = {name: told[name] for name in told if name.endswith("_open")}
+    state = parse_status(status)
+    closures = {name: state[name] for name in state if name.endswith("_open")}
     assert len(closures) == 7
     return [name for name, is_open in closures.items() if is_open]
 
@@ -41,8 +41,8 @@ def test_an_answer_without_closures_and_gear() -> None:
     status = FromVCSECMessage.FromString(frame.protobuf_message_as_bytes).vehicleStatus
     right = dict(captured["right"])
     assert open_closures(status) == right.pop("closures")
-    told = parse_status(status)
-    assert {name: told[name] for name in right} == right
+    state = parse_status(status)
+    assert {name: state[name] for name in right} == right
 
 
 def test_a_door_that_is_open_and_then_shut() -> None:

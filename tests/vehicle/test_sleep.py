@@ -87,7 +87,7 @@ def slept(year: int, days: list[object], *, watched: bool) -> tuple[float, Home]
     """Return the seconds of a day that a vehicle sleeps, and the polls of it."""
     now = MIDNIGHT
     spec = CarSpec(name="Ada", model="model3", year=year)
-    car = Car(spec, region="eu", now=lambda: now)
+    car = Car(spec, region="eu", get_time=lambda: now)
     car.set_schedule(parse_days(days), MIDNIGHT)
     home, asleep = Home(car), 0.0
     while now < MIDNIGHT + DAY:

@@ -81,8 +81,8 @@ class VehicleCallHealth:
     third_party: bool = False
     trackers: dict[Subsystem, HealthTracker] = field(
         default_factory=lambda: {
-            plane: HealthTracker(rule=rule, verified=True)
-            for plane, rule in _RULES.items()
+            subsystem: HealthTracker(rule=rule, verified=True)
+            for subsystem, rule in _RULES.items()
         }
     )
     confirmation_calls: list[float] = field(default_factory=list)

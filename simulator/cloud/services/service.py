@@ -68,9 +68,9 @@ type Answer = Reply | ForwardedRequest | CacheRefresh | CachedRequest
 class ServiceTokens:
     """Opaque access tokens of one third party."""
 
-    def __init__(self, prefix: str, now: Callable[[], float]) -> None:
+    def __init__(self, prefix: str, get_time: Callable[[], float]) -> None:
         self._prefix = prefix
-        self._now = now
+        self._get_time = get_time
         self._issued: dict[str, tuple[Account, float]] = {}
         self._expired: set[str] = set()
 
@@ -85,13 +85,15 @@ class ServiceTokens:
         """Return an access token."""
         del scopes, client  # tokens of a third party are not limited
         token = f"{self._prefix}{secrets.token_hex(16)}"
-        self._issued[token] = (account, self._now() + lifetime)
+        self._issued[token] = (account, self._get_time() + lifetime)
         return token
 
     def account(self, token: str) -> Account | None:
         """Return the account of a token, None if the token is invalid."""
         account, until = self._issued.get(token, (None, 0.0))
-        return account if until > self._now() and token not in self._expired else None
+        return (
+            account if until > self._get_time() and token not in self._expired else None
+        )
 
     def expire(self, account: Account) -> None:
         """Expire all tokens of an account issued so far."""
@@ -109,19 +111,19 @@ class Service(ABC):
         self,
         accounts: Collection[Account],
         tokens: Tokens,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
         service_tokens: ServiceTokens,
     ) -> None:
         self.tokens = service_tokens
         self._accounts = accounts
         self._tesla_tokens = tokens
-        self._now = now
+        self._get_time = get_time
         self._caches: dict[str, Cache] = {}  # by VIN
 
     @property
-    def now(self) -> float:
+    def timestamp(self) -> float:
         """Return the Unix time in seconds."""
-        return self._now()
+        return self._get_time()
 
     def cache(self, car: Car) -> Cache:
         """Return the cache of a car."""

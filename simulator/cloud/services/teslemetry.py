@@ -50,16 +50,16 @@ class Teslemetry(Service):
         self,
         accounts: Collection[Account],
         tokens: Tokens,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
     ) -> None:
-        own = ServiceTokens("tm_", now)
-        super().__init__(accounts, tokens, now, own)
+        own = ServiceTokens("tm_", get_time)
+        super().__init__(accounts, tokens, get_time, own)
         self.clients = {KNOWN_CLIENT}
         self.without_access: set[str] = set()
         self.non_streaming: set[str] = set()
         self.credits: float | None = None
         self._sign_in = SignIn(
-            accounts, own, now, PartnerApps(), page=CONNECT, lifetime=LIFETIME
+            accounts, own, get_time, PartnerApps(), page=CONNECT, lifetime=LIFETIME
         )
 
     def refresh_token(self, account: Account) -> str:
@@ -122,7 +122,7 @@ class Teslemetry(Service):
                 request=self.forward(account, request),
                 cache=cache,
                 forced=refresh,
-                due=self._now() - cache.at >= self._refresh_interval(car),
+                due=self._get_time() - cache.at >= self._refresh_interval(car),
                 on_refreshed=pay,
             )
         pay()

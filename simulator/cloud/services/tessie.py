@@ -165,9 +165,9 @@ class Tessie(Service):
         self,
         accounts: Collection[Account],
         tokens: Tokens,
-        now: Callable[[], float],
+        get_time: Callable[[], float],
     ) -> None:
-        super().__init__(accounts, tokens, now, ServiceTokens("ts_", now))
+        super().__init__(accounts, tokens, get_time, ServiceTokens("ts_", get_time))
         self._cached_data: dict[str, Json] = {}  # by VIN
 
     @override
@@ -198,7 +198,7 @@ class Tessie(Service):
         if car is not None and route.subsystem == "data":
             cache = self.cache(car)
             car.advance()
-            stale = self._now() - cache.at >= CACHE_SECONDS
+            stale = self._get_time() - cache.at >= CACHE_SECONDS
             return CachedRequest(
                 account=account,
                 car=car,
@@ -226,7 +226,7 @@ class Tessie(Service):
             self._cached_data[car.vin]["state"] = _state(car)
 
     def _fresh_data(self, car: Car) -> Json:
-        return vehicle_data(car, self._now()) | {"display_name": car.name}
+        return vehicle_data(car, self._get_time()) | {"display_name": car.name}
 
     def _list(self, account: Account) -> Reply:
         results = [

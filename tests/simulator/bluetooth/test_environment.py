@@ -51,14 +51,14 @@ def is_broadcast(message: RoutableMessage) -> bool:
 
 def broadcasts(client: LibraryClient) -> list[int]:
     """Return the lock states that the car broadcast."""
-    told = [
+    counts = [
         FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
         for message in client.heard
         if is_broadcast(message)
     ]
     return [
         one.vehicleStatus.vehicleLockState
-        for one in told
+        for one in counts
         if one.HasField("vehicleStatus")
     ]
 
@@ -78,14 +78,14 @@ def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> Non
 def test_listeners_are_called_when_a_car_enters_or_leaves(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
-    told: list[int] = []
-    cancel = air.subscribe(lambda: told.append(len(air.advertisements())))
+    counts: list[int] = []
+    cancel = air.subscribe(lambda: counts.append(len(air.advertisements())))
     world.set("car.Bo", "near")
     world.set("car.Bo", "near")
     ada.in_range = False
     cancel()
     world.set("car.Bo", "gone")
-    assert told == [2, 1]
+    assert counts == [2, 1]
 
 
 async def test_older_model_s_and_x_have_no_such_radio(

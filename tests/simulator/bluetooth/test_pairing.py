@@ -82,7 +82,7 @@ class KeylessClient:
         await self.send(UnsignedMessage(WhitelistOperation=operation))
 
     @property
-    def told(self) -> list[tuple[int, str]]:
+    def answers(self) -> list[tuple[int, str]]:
         """Return the results sent by the car."""
         return [_outcome(message) for message in self.heard]
 
@@ -114,11 +114,11 @@ async def test_the_car_waits_for_the_card_and_then_says_yes(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     await asker.ask(point)
-    assert asker.told == [WAIT]
+    assert asker.answers == [WAIT]
     assert world.computers["Ada"].whitelist.role_of(point) is None
     assert world.tap_card("Ada") is PairingState.ADDED
     await run_until_idle()
-    assert asker.told == [WAIT, ADDED]
+    assert asker.answers == [WAIT, ADDED]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
 
 
@@ -129,14 +129,14 @@ async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
     assert not Simulator(HOME).computers["Ada"].reports_wait
     world.computers["Ada"].reports_wait = False
     await asker.ask(point)
-    assert asker.told == []
+    assert asker.answers == []
     if refuses:
         world.cancel_pairing("Ada")
     else:
         world.tap_card("Ada")
     await run_until_idle()
     refused = failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")
-    assert asker.told == [refused if refuses else ADDED]
+    assert asker.answers == [refused if refuses else ADDED]
 
 
 async def test_a_malformed_request_is_ignored(
@@ -145,7 +145,7 @@ async def test_a_malformed_request_is_ignored(
     await asker.ask(b"")
     await asker.ask(b"no key at all")
     await asker.ask(b"", Role.NONE)
-    assert asker.told == []
+    assert asker.answers == []
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
 
@@ -155,7 +155,7 @@ async def test_who_sits_in_the_car_may_refuse(
     await asker.ask(point)
     assert world.cancel_pairing("Ada") is PairingState.REFUSED
     await run_until_idle()
-    assert asker.told == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
+    assert asker.answers == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
     assert world.computers["Ada"].whitelist.role_of(point) is None
 
 
@@ -167,7 +167,7 @@ async def test_the_car_does_not_wait_for_ever(
     sleep.awake.set()
     await run_until_idle()
     word = "LOCAL_ENTITY_AUTH_FAILED_TIMED_OUT_WAITING_FOR_TAP"
-    assert asker.told == [WAIT, failed(word)]
+    assert asker.answers == [WAIT, failed(word)]
     assert world.tap_card("Ada") is PairingState.TIMED_OUT
 
 
@@ -195,7 +195,7 @@ async def test_a_closed_connection_gets_no_result(
     other = KeylessClient(await air.connect(device_address(ada.vin)))
     assert world.tap_card("Ada") is PairingState.ADDED
     await run_until_idle()
-    assert (asker.told, other.told) == ([WAIT], [])
+    assert (asker.answers, other.answers) == ([WAIT], [])
     assert world.computers["Ada"].whitelist.role_of(point) is Role.DRIVER
 
 
@@ -210,7 +210,7 @@ async def test_some_roles_are_refused(
     world: Simulator, asker: KeylessClient, point: bytes, role: Role, word: str
 ) -> None:
     await asker.ask(point, role)
-    assert asker.told == [failed(word)]
+    assert asker.answers == [failed(word)]
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
 
@@ -220,7 +220,7 @@ async def test_a_key_that_is_on_the_list_is_not_added_again(
     world.pair("Ada", point, Role.OWNER)
     await asker.ask(point)
     word = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
-    assert asker.told == [failed(word)]
+    assert asker.answers == [failed(word)]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.OWNER
 
 
@@ -232,7 +232,7 @@ async def test_a_full_list_and_valet_mode(
     world.computers["Ada"].whitelist.slots = 1
     world.pair("Ada", generate_key())
     await asker.ask(point)
-    assert asker.told == [
+    assert asker.answers == [
         failed("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE"),
         failed("WHITELIST_FULL"),
     ]
@@ -247,9 +247,9 @@ async def test_the_status_can_be_requested_without_a_key(
     ada.set_connectivity("asleep")
     await asker.send(UnsignedMessage(InformationRequest=request))
     [message] = asker.heard
-    told = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
+    answers = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
     locked = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
-    assert told.vehicleStatus.vehicleLockState == locked
+    assert answers.vehicleStatus.vehicleLockState == locked
     assert ada.connectivity == "asleep"
 
 

@@ -19,7 +19,7 @@ SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("judgement", "outage", "warning"),
+    ("assessment", "outage", "warning"),
     [
         (Assessment(status=Status.OPERATIONAL), "off", "off"),
         (Assessment(status=Status.OPERATIONAL, other_regions=("na",)), "off", "on"),

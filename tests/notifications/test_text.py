@@ -503,7 +503,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("judgement", "keys", "title", "lines"), TOLD)
+@pytest.mark.parametrize(("assessment", "keys", "title", "lines"), TOLD)
 async def test_what_is_said(
     english: Translations,
     assessment: Assessment,

@@ -90,7 +90,7 @@ def test_status_and_state(
 
 
 @pytest.mark.parametrize(
-    ("judgement", "calls_work", "mobile_access", "refused", "connection"),
+    ("assessment", "calls_work", "mobile_access", "refused", "connection"),
     [
         # Some cars are affected, this one or another.
         (

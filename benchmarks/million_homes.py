@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.random_outages import FAILURES
-from benchmarks.simulated_home import Car, Home
+from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK, World
 
 HOMES = 2_000
@@ -133,11 +133,11 @@ def _new_home(seed: int) -> Home:
     region = random.choice(_REGIONS)
     cars = random.choice((0, 0, 1, 2, 3))
     home = Home(World(random=random), region=region, began=random.uniform(0.0, _START))
-    home.asked = []
+    home.sent_requests = []
     home.add(
         region=region,
-        cars=tuple(
-            Car(name=f"car{n}", model=_MODELS[n], online=random.random() < 0.5)
+        vehicles=tuple(
+            Vehicle(name=f"car{n}", model=_MODELS[n], online=random.random() < 0.5)
             for n in range(cars)
         ),
     )
@@ -148,9 +148,9 @@ def _count(home: Home, *, fail: bool) -> int:
     """Return the requests of a home from a probe on, which may fail."""
     subject = f"{home.entries[0].region}.status"
     home.run(_WARM_UP, stop=None)
-    requests = home.asked = []
+    requests = home.sent_requests = []
     while not any(asked == subject for _, asked in requests):
-        home.run(home.watch.next_due())
+        home.run(home.host_monitor.next_due())
     began = next(at for at, asked in requests if asked == subject)
     if fail:
         home.set(subject, "500 oops")
@@ -163,7 +163,7 @@ def _count(home: Home, *, fail: bool) -> int:
 def _at_tesla(home: Home) -> Iterable[tuple[float, str]]:
     return (
         (at, subject)
-        for at, subject in home.asked or ()
+        for at, subject in home.sent_requests or ()
         if not subject.startswith(_UNRELATED)
     )
 

@@ -172,7 +172,7 @@ class OutageNotifier:
             self._record.remove_failed(situation_id, vehicle.title, command.value)
         else:
             failed = FailedCommand(
-                at=dt_util.utcnow(), car=vehicle.title, command=command.value
+                at=dt_util.utcnow(), vehicle=vehicle.title, command=command.value
             )
             self._record.add_failed(situation_id, failed)
         self._store.async_save_soon()

@@ -329,7 +329,7 @@ class NotificationRecord:
     def add_failed(self, situation_id: str, failed: FailedCommand) -> None:
         """Record the last failure of a command, if the situation is recorded."""
         if (situation := self.situations.get(situation_id)) is not None:
-            self.remove_failed(situation_id, failed.car, failed.command)
+            self.remove_failed(situation_id, failed.vehicle, failed.command)
             situation.failed = [*situation.failed, failed][-MAX_FAILED:]
 
     def remove_failed(self, situation_id: str, car: str, command: str) -> None:
@@ -338,7 +338,7 @@ class NotificationRecord:
             situation.failed = [
                 one
                 for one in situation.failed
-                if (one.car, one.command) != (car, command)
+                if (one.vehicle, one.command) != (car, command)
             ]
 
     def forget_receivers(self, known: Iterable[str]) -> None:

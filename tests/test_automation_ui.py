@@ -99,15 +99,15 @@ async def offered(editor: MockHAClientWebSocket, kind: str, **target: Any) -> se
 
 
 async def test_what_is_offered_for_an_entity(editor: MockHAClientWebSocket) -> None:
-    event = "event.tesla_cloud_europe_outage_notice"
+    event = "event.tesla_cloud_outage_notice"
     assert await offered(editor, "trigger", entity_id=[event]) == OF_EVENT
     assert await offered(editor, "condition", entity_id=[event]) == set()
     key = "sensor.ada_key_to_take"
     assert await offered(editor, "trigger", entity_id=[key]) == OF_WORDS
-    outage = "binary_sensor.tesla_cloud_europe_outage"
+    outage = "binary_sensor.tesla_cloud_outage"
     assert await offered(editor, "trigger", entity_id=[outage]) == set()
     assert await offered(editor, "condition", entity_id=[outage]) == {"is_outage_on"}
-    reachable = "binary_sensor.tesla_cloud_europe_api_reachable"
+    reachable = "binary_sensor.tesla_cloud_api_reachable"
     assert await offered(editor, "condition", entity_id=[reachable]) == set()
 
 
@@ -120,7 +120,7 @@ async def test_what_is_offered_for_a_device(
             dr.async_get(hass), watch.entry_id
         )
     }
-    cloud, ada = devices["Tesla cloud (Europe)"], devices["Ada"]
+    cloud, ada = devices["Tesla cloud"], devices["Ada"]
     assert await offered(editor, "trigger", device_id=[cloud]) == set(TRIGGERS)
     assert await offered(editor, "condition", device_id=[cloud]) == set(CONDITIONS)
     assert await offered(editor, "trigger", device_id=[ada]) == OF_WORDS

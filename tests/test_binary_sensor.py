@@ -14,7 +14,7 @@ from custom_components.keycard.vehicle.state import ConnectivityState
 
 from .conftest import car_of, show_state, state_of
 
-CLOUD = "binary_sensor.tesla_cloud_europe"
+CLOUD = "binary_sensor.tesla_cloud"
 SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 

@@ -25,7 +25,7 @@ from custom_components.keycard.runtime.storage import DATA_STORE
 from .conftest import SetUp
 
 WORKS, FAILS, UNKNOWN = "mdi:check-circle", "mdi:alert-circle", "mdi:help-circle"
-CLOUD = "tesla_cloud_europe"
+CLOUD = "tesla_cloud"
 
 
 async def dashboard(hass: HomeAssistant, **given: Any) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def test_a_home_with_an_account(
     """Home Assistant accepts it, and all its entities exist."""
     found = await dashboard(hass)
     (view,) = found["views"]
-    assert headings(view) == ["Tesla cloud (test)", "Ada", "Cy", "History"]
+    assert headings(view) == ["Tesla cloud", "Ada", "Cy", "History"]
     assert kinds(view) == {
         "custom:keycard-key-card",
         "custom:keycard-uptime-card",

@@ -22,7 +22,7 @@ from custom_components.keycard.vehicle.keys import PhysicalKey
 
 from .conftest import SetUp, state_of
 
-EVENT = "event.tesla_cloud_europe_outage_notice"
+EVENT = "event.tesla_cloud_outage_notice"
 SINCE = datetime(2021, 11, 19, 21, 40, tzinfo=UTC)
 
 

@@ -233,12 +233,12 @@ async def test_removed_cars_take_their_devices_along(
             )
         }
 
-    assert devices() == {"Tesla cloud (Europe)", "Ada", "Cy"}
+    assert devices() == {"Tesla cloud", "Ada", "Cy"}
     form = await open_options(hass, watching_entry, "change_car")
     form = await submit_options(hass, form, car="cy")
     await submit_options(hass, form, name="Cy", model="models", remove=True)
     await hass.async_block_till_done()
-    assert devices() == {"Tesla cloud (Europe)", "Ada"}
+    assert devices() == {"Tesla cloud", "Ada"}
 
 
 async def test_options_limit_the_monthly_cost(
@@ -310,7 +310,7 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
     )
     assert await hass.config_entries.async_reload(compatible_entry.entry_id)
     assert await offered() == [*first, "hosts"]
-    cost = hass.states.get("sensor.tesla_cloud_test_estimated_cost_this_month")
+    cost = hass.states.get("sensor.tesla_cloud_estimated_cost_this_month")
     assert cost is not None
     assert cost.state == "unknown"
     assert cost.attributes["billing"] == "unknown"

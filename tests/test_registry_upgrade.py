@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .conftest import HOME, SetUp, assessment_status, until
+from .conftest import HOME, assessment_status, until
 
 STORED = Path(__file__).parent / "fixtures" / "entries" / "0.1.0-registries.json"
 
@@ -72,7 +72,6 @@ async def test_an_account_of_0_1(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     compatible_entry: MockConfigEntry,
-    set_up: SetUp,
 ) -> None:
     await load_registries(hass, hass_storage, compatible_entry, "account")
     before = chosen(hass, compatible_entry)
@@ -82,7 +81,7 @@ async def test_an_account_of_0_1(
         None,
         "Which key?",
     )
-    await set_up(compatible_entry)
+    assert await hass.config_entries.async_setup(compatible_entry.entry_id)
 
     def known() -> bool:
         cars = compatible_entry.runtime_data.vehicles.values()
@@ -98,11 +97,10 @@ async def test_a_watched_cloud_of_0_1(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     watching_entry: MockConfigEntry,
-    set_up: SetUp,
 ) -> None:
     await load_registries(hass, hass_storage, watching_entry, "watch")
     before = chosen(hass, watching_entry)
-    await set_up(watching_entry)
+    assert await hass.config_entries.async_setup(watching_entry.entry_id)
     await until(hass, lambda: assessment_status(watching_entry) == "operational")
     after = chosen(hass, watching_entry)
     assert {unique_id: after.get(unique_id) for unique_id in before} == before

@@ -21,7 +21,7 @@ from simulator.scenarios.scenario import CarSpec
 
 from .conftest import car_of, show_state, state_of, until
 
-CLOUD = "sensor.tesla_cloud_europe"
+CLOUD = "sensor.tesla_cloud"
 
 
 async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:

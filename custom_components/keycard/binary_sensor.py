@@ -93,6 +93,7 @@ CLOUD_SENSORS = (
         key="api_reachable",
         translation_key="api_reachable",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=lambda data: data.api_reachable,
     ),
     CloudBinarySensorDescription(
@@ -109,6 +110,7 @@ CLOUD_SENSORS = (
     CloudBinarySensorDescription(
         key="drill",
         translation_key="drill",
+        entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=lambda data: data.drill,
     ),
 )
@@ -117,6 +119,7 @@ VEHICLE_SENSORS = (
         key="online",
         translation_key="online",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
         is_on_fn=_online,
     ),
     VehicleBinarySensorDescription(

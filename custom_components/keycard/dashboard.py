@@ -21,7 +21,7 @@ from homeassistant.components.lock import DOMAIN as LOCK_DOMAIN, LockState
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.loader import async_get_integration
 from homeassistant.util import dt as dt_util
 
@@ -149,10 +149,10 @@ async def async_get_dashboard(
 ) -> dict[str, Any]:
     """Return a view for each entry, and a view of all vehicles for several entries."""
     translations = await async_load_translations(hass, language)
-    builders = [
-        _ViewBuilder(hass, entry, translations)
-        for entry in sorted(entries, key=lambda entry: entry.title.casefold())
-    ]
+    builders = sorted(
+        (_ViewBuilder(hass, entry, translations) for entry in entries),
+        key=lambda builder: builder.title.casefold(),
+    )
     views = [builder.build() for builder in builders]
     if len(builders) > 1:
         views.insert(0, _build_overview(builders, translations))
@@ -181,12 +181,13 @@ class _ViewBuilder:
         self._entry = entry
         self._translations = translations
         self._registry = er.async_get(hass)
+        self.title = _cloud_name(hass, entry)
 
     @callback
     def build(self) -> dict[str, Any]:
         """Return the view."""
         return _view(
-            self._entry.title,
+            self.title,
             f"keycard-{self._entry.entry_id.lower()}",
             "mdi:card-account-details-outline",
             [
@@ -269,7 +270,7 @@ class _ViewBuilder:
         cloud = self._entry.entry_id
         outage = self._entity_id(BINARY_SENSOR_DOMAIN, cloud, "outage")
         return _section(
-            self._entry.title,
+            self.title,
             "mdi:cloud-outline",
             *self._signal_tiles(cloud, "status", outage, good="off"),
             *self._tile(
@@ -457,6 +458,14 @@ class _ViewBuilder:
             *cards,
         )
         return {**section, "column_span": COLUMNS}
+
+
+def _cloud_name(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
+    """Return the name of the cloud's device."""
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, entry.entry_id), entry.entry_id
+    )
+    return (device and (device.name_by_user or device.name)) or entry.title
 
 
 def _view(title: str, path: str, icon: str, sections: Iterable[Card]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -16,9 +17,13 @@ from homeassistant.helpers.update_coordinator import (
 
 from .const import ATTR_PROVISIONAL, DOMAIN, MANUFACTURER, MODEL_NAMES
 from .coordinator import KeycardConfigEntry, KeycardCoordinator, VehicleCoordinator
+from .notifications.text import cached_region_name
 from .runtime.caller import async_note_caller
 from .vehicle.commands import Command, CommandCall, command_call
 from .vehicle.state import VehicleConfig, VehicleState
+
+# Translation key of the device of the cloud
+CLOUD_DEVICE = "cloud"
 
 _CLIMATE_ON = command_call(Command.CLIMATE_ON)
 
@@ -72,7 +77,7 @@ class CloudEntity(KeycardEntity[KeycardCoordinator]):
         self._runtime_data = entry.runtime_data
         self.entity_description = description
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
-        self._attr_device_info = cloud_device(entry)
+        self._attr_device_info = cloud_device(self.coordinator.hass, entry)
 
     @override
     async def async_update(self) -> None:
@@ -147,14 +152,27 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
         await self.async_send_command(*calls)
 
 
-def cloud_device(entry: KeycardConfigEntry) -> DeviceInfo:
-    """Return the device info of the cloud."""
-    return DeviceInfo(
+def cloud_device(hass: HomeAssistant, entry: KeycardConfigEntry) -> DeviceInfo:
+    """Return the device info of the cloud, named after its entry if it has others."""
+    device = DeviceInfo(
         entry_type=DeviceEntryType.SERVICE,
         identifiers={(DOMAIN, entry.entry_id)},
         manufacturer=MANUFACTURER,
-        name=entry.title,
+        model=cached_region_name(hass, entry.runtime_data.region),
     )
+    if _is_only_entry(hass, entry):
+        device["translation_key"] = CLOUD_DEVICE
+    else:
+        device["name"] = entry.title
+    return device
+
+
+def _is_only_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Return whether no other entry is enabled."""
+    others = hass.config_entries.async_entries(
+        DOMAIN, include_ignore=False, include_disabled=False
+    )
+    return all(other.entry_id == entry.entry_id for other in others)
 
 
 def _cloud_device_id(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
@@ -165,7 +183,7 @@ def _cloud_device_id(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
     )
     if device is None:
         device = registry.async_get_or_create(
-            config_entry_id=entry.entry_id, **cloud_device(entry)
+            config_entry_id=entry.entry_id, **cloud_device(hass, entry)
         )
     return device.id
 

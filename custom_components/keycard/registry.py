@@ -34,6 +34,7 @@ from .const import (
     SUBENTRY_RECEIVER,
 )
 from .coordinator import KeycardConfigEntry, KeycardData
+from .entity import cloud_device
 from .notifications.notifier import DATA_NOTIFIER
 from .notifications.receivers import Receiver, ReceiverKind
 from .notifications.subentries import BELL_NAME, async_add_receiver, receiver_subentry
@@ -96,7 +97,7 @@ def _paired(entry: ConfigEntry) -> frozenset[str]:
 
 @callback
 def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Apply changed names of devices, and reload when one is disabled or enabled."""
+    """Apply names of devices and entries, and reload for a disabled or enabled one."""
     devices = dr.async_get(hass)
 
     @callback
@@ -116,8 +117,19 @@ def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
             if vins & (entry.runtime_data.vehicles if disabled else left_out).keys():
                 hass.config_entries.async_schedule_reload(entry.entry_id)
 
+    @callback
+    def entries_changed(_change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
+        if changed_entry.domain == DOMAIN:
+            # Another entry changes the name of the cloud's device.
+            devices.async_get_or_create(
+                config_entry_id=entry.entry_id, **cloud_device(hass, entry)
+            )
+
     entry.async_on_unload(
         hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, changed)
+    )
+    entry.async_on_unload(
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, entries_changed)
     )
 
 

@@ -85,6 +85,7 @@ class UptimeSensorDescription(SensorEntityDescription):
     """Describe a sensor of the uptime over the last `days`."""
 
     days: int
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
     native_unit_of_measurement: str | None = PERCENTAGE
     state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
     suggested_display_precision: int | None = 2
@@ -94,6 +95,7 @@ class UptimeSensorDescription(SensorEntityDescription):
 class LastOutageSensorDescription(SensorEntityDescription):
     """Describe a sensor of the last outage that ended."""
 
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
     value_fn: Callable[[Outage], datetime | float]
 
 
@@ -136,6 +138,7 @@ def _measurement(
     options: tuple[str, ...] | None = None,
     category: EntityCategory | None = None,
     precision: int | None = 0,
+    enabled: bool = False,
     value_fn: Callable[[VehicleState], SensorValue] | None = None,
 ) -> VehicleSensorDescription:
     """Describe a sensor of one field, disabled by default."""
@@ -144,7 +147,7 @@ def _measurement(
         translation_key=key,
         device_class=device_class,
         entity_category=category,
-        entity_registry_enabled_default=False,
+        entity_registry_enabled_default=enabled,
         native_unit_of_measurement=unit,
         options=None if options is None else list(options),
         state_class=state_class,
@@ -284,8 +287,9 @@ LAST_OUTAGE_SENSORS = (
         translation_key="last_outage_length",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
-        suggested_unit_of_measurement=UnitOfTime.MINUTES,
-        suggested_display_precision=0,
+        # Home Assistant shows hours with their minutes: "4h 58m".
+        suggested_unit_of_measurement=UnitOfTime.HOURS,
+        suggested_display_precision=2,
         value_fn=lambda outage: outage.length.total_seconds(),
     ),
 )
@@ -435,7 +439,11 @@ BATTERY_SENSORS = (
 )
 CLIMATE_SENSORS = tuple(
     _measurement(
-        key, SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, precision=1
+        key,
+        SensorDeviceClass.TEMPERATURE,
+        UnitOfTemperature.CELSIUS,
+        precision=1,
+        enabled=key == "inside_temp",
     )
     for key in ("inside_temp", "outside_temp", "target_temp", "passenger_temp")
 )

@@ -57,7 +57,6 @@ SWITCHES = (
         key="sentry_mode",
         translation_key="sentry_mode",
         device_class=SwitchDeviceClass.SWITCH,
-        entity_registry_enabled_default=False,
         supported_fn=lambda state: state.sentry_mode,
         is_on_fn=lambda state: state.sentry_mode,
         on_command=command_call(Command.SENTRY, on=True),

@@ -5,7 +5,7 @@ from homeassistant.core import HomeAssistant
 from custom_components.keycard.blueprint_installer import async_install_blueprints
 
 TAKE = "keycard/tesla_outage_take_your_keycard.yaml"
-EVENT = "event.tesla_cloud_europe_outage_notice"
+EVENT = "event.tesla_cloud_outage_notice"
 
 
 async def install(hass: HomeAssistant) -> None:

@@ -115,7 +115,7 @@ async def test_status_in_an_outage(
         }
         for name, key in (("Ada", "keycard"), ("Cy", "fob"))
     ]
-    event = story.hass.states.get("event.tesla_cloud_europe_outage_notice")
+    event = story.hass.states.get("event.tesla_cloud_outage_notice")
     assert event is not None
     assert (found["title"], found["text"]) == (
         event.attributes["title"],

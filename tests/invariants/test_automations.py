@@ -20,7 +20,7 @@ from tests.conftest import state_of
 
 from .story import Story
 
-CLOUD = "tesla_cloud_europe"
+CLOUD = "tesla_cloud"
 OUTAGE = f"event.{CLOUD}_outage_notice"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -330,7 +330,7 @@ async def test_a_start_in_the_middle_of_an_outage(
     story.simulator.apply(DOWN)
     await story.go(300)
     await start(story, entry, takes=240)
-    assert state_of(story.hass, "binary_sensor.tesla_cloud_europe_outage").state == "on"
+    assert state_of(story.hass, "binary_sensor.tesla_cloud_outage").state == "on"
     assert ran.by == ["outage_started"]
     assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
     await story.go(300)
@@ -439,7 +439,7 @@ async def test_conditions_in_an_outage(
     story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     await story.settled(compatible_entry)
-    cloud = "tesla_cloud_test"
+    cloud = "tesla_cloud"
     holds = {
         "outage": condition_config("is_outage_on", f"binary_sensor.{cloud}_outage"),
         "lasting": condition_config(
@@ -533,7 +533,7 @@ async def test_an_account_that_is_refused(
     story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     entry = await story.settled(compatible_entry)
-    status = "sensor.tesla_cloud_test_status"
+    status = "sensor.tesla_cloud_status"
     await automate(story, trigger_config("account_needs_attention", status))
     story.simulator.set("eu.api", LIMIT)
     await story.go(300)

@@ -23,7 +23,7 @@ from tests.config_entries import PROVIDERS, fleet_entry, provider_entry
 from .story import LOCK, Story, entity_ids, status_of
 
 HOUR = 3600.0
-COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
+COST = "sensor.tesla_cloud_estimated_cost_this_month"
 
 
 async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(

@@ -17,7 +17,7 @@ from .story import Story
 from .test_actions import act, device_id
 from .test_lock_up import with_key_places
 
-OUTAGE = "event.tesla_cloud_test_outage_notice"
+OUTAGE = "event.tesla_cloud_outage_notice"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 # Sign-in fails; existing sessions continue.

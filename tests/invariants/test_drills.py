@@ -172,7 +172,7 @@ async def test_a_drill_from_the_button_to_its_end(
     assert state_of(story.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
         "drill": False,
         "device_class": "problem",
-        "friendly_name": "Tesla cloud (Europe) Outage",
+        "friendly_name": "Tesla cloud Outage",
     }
 
 
@@ -502,7 +502,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     )
     await story.restart(entry)
     await story.go(60)
-    cloud = "tesla_cloud_test"
+    cloud = "tesla_cloud"
     event = f"event.{cloud}_outage_notice"
     family = {"action": "notify.family", "data": {"message": "Take it"}}
     farewell = {"action": "notify.neighbours", "data": {"message": "All clear"}}

@@ -24,7 +24,7 @@ from tests.flow_steps import open_options, submit_options
 from .story import LOCK, Story, assert_no_errors
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
-EVENT = "event.tesla_cloud_test_outage_notice"
+EVENT = "event.tesla_cloud_outage_notice"
 CY_LOCK = "lock.cy_lock"
 
 

@@ -26,7 +26,7 @@ MINUTE = 60.0
 HOUR = 3600.0
 POLL = 600.0
 LEARNS = 14 * POLL
-STATUS = "sensor.tesla_cloud_europe_status"
+STATUS = "sensor.tesla_cloud_status"
 KEY = "sensor.ada_key_to_take"
 
 

@@ -15,7 +15,7 @@ from tests.conftest import state_of
 
 from .story import Story, assert_available, status_of
 
-CLOUD = "sensor.tesla_cloud_europe"
+CLOUD = "sensor.tesla_cloud"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 HOUR = 3600.0

@@ -286,4 +286,4 @@ async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switc
 
 
 def _cloud(story: Story) -> str:
-    return "tesla_cloud_europe"
+    return "tesla_cloud"

@@ -30,7 +30,7 @@ OLD = Path(__file__).parents[1] / "fixtures" / "blueprints"
 RELAY = "take_your_keycard.yaml"
 LOCK_UP = "lock_up_in_an_outage.yaml"
 WARN = "it_has_begun_elsewhere.yaml"
-OUTAGE = "event.tesla_cloud_test_outage_notice"
+OUTAGE = "event.tesla_cloud_outage_notice"
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
 NA_DOWN = {"na.api": "503 down", "na.status": "503 down"}
@@ -235,7 +235,7 @@ async def test_the_other_two_go_on(
             "input": {**given, "locks": [LOCK]},
         },
     }
-    warning = "binary_sensor.tesla_cloud_test_early_warning"
+    warning = "binary_sensor.tesla_cloud_early_warning"
     warn = {
         "alias": "Warn",
         "use_blueprint": {

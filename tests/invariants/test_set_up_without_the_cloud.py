@@ -32,8 +32,8 @@ from .story import (
     status_of,
 )
 
-OUTAGE = "binary_sensor.tesla_cloud_test_outage"
-STATUS = "sensor.tesla_cloud_test_status"
+OUTAGE = "binary_sensor.tesla_cloud_outage"
+STATUS = "sensor.tesla_cloud_status"
 TRACKER = "device_tracker.ada_location"
 ALL_FAIL = {
     "hang": {"all.api": "timeout", "all.status": "timeout"},
@@ -150,7 +150,7 @@ async def test_the_first_state_is_not_unknown(
     changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
     await story.set_up(watching_entry)
     await story.go(5)
-    cloud = "tesla_cloud_europe"
+    cloud = "tesla_cloud"
     assert states_of(changes, f"sensor.{cloud}_status") == [
         "undetermined",
         "operational",

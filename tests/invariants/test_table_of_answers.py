@@ -242,7 +242,7 @@ async def test_at_a_restart(
         for car in ("ada", "cy")
         for what in ("online", "cloud_link")
     } | {
-        "binary_sensor.tesla_cloud_test_api_reachable",
+        "binary_sensor.tesla_cloud_api_reachable",
         "sensor.ada_connection",
         "sensor.cy_connection",
     }

@@ -9,7 +9,7 @@ from tests.config_entries import provider_entry
 from .story import LOCK, Story, assert_no_errors, status_of
 
 HOUR = 3600.0
-COST = "sensor.tesla_cloud_test_estimated_cost_this_month"
+COST = "sensor.tesla_cloud_estimated_cost_this_month"
 
 
 def stream(story: Story) -> None:
@@ -48,7 +48,7 @@ async def test_a_cache_that_stands_still_is_no_outage(
             await story.go(300)
             seen.add(status_of(entry))
     assert seen == {"operational"}
-    assert story.states()["event.tesla_cloud_test_outage_notice"] == "unknown"
+    assert story.states()["event.tesla_cloud_outage_notice"] == "unknown"
     assert_no_errors(caplog)
 
 

@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.translation import async_get_translations
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.translation import (
+    async_get_cached_translations,
+    async_get_translations,
+)
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
@@ -79,6 +82,13 @@ async def async_load_translations(
         hass, language or hass.config.language, _CATEGORY, [DOMAIN]
     )
     return Translations(texts=texts)
+
+
+@callback
+def cached_region_name(hass: HomeAssistant, region: str) -> str | None:
+    """Return the name of a region, None until the texts of its language are loaded."""
+    texts = async_get_cached_translations(hass, hass.config.language, _CATEGORY, DOMAIN)
+    return texts.get(f"{_PREFIX}region_{region}")
 
 
 class CardReader(StrEnum):

@@ -2,32 +2,25 @@
 
 import argparse
 import asyncio
-from asyncio.subprocess import DEVNULL, PIPE, Process
-import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-import os
 from pathlib import Path
-import re
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from typing import Any
 
 import aiohttp
 
+from .browser import BROWSERS, Page, await_line, end, find_browser, open_browser, piped
 from .clock import OffsetClock
 from .frontend_client import DASHBOARD, HOST
 from .home_assistant import ROOT
 from .time_control import HarnessError
 
 IMAGES = ROOT / "docs" / "images"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-START_SECONDS = 300.0
-LOAD_SECONDS = 120.0
 # Fonts and icons are drawn after the cards.
 PAINT_SECONDS = 3.0
 
@@ -44,21 +37,6 @@ timeline:
   - at: "0:05"
     set: {eu.status: "503 down", eu.api: "503 down"}
     expect: {status: outage, scope: region, within: "0:10"}
-"""
-
-# Elements lie in shadow roots, each in that of the element around it.
-FIND = """\
-(() => {
-  const found = [];
-  const search = (root) => {
-    for (const element of root.querySelectorAll("*")) {
-      if (element.localName === "%s") found.push(element);
-      if (element.shadowRoot) search(element.shadowRoot);
-    }
-  };
-  search(document);
-  return found.filter((element) => element.offsetHeight > 0).length;
-})()
 """
 
 
@@ -103,7 +81,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         description="Takes the pictures of README and docs from a simulated outage.",
     )
     parser.add_argument(
-        "--browser", help="path of Chromium or Chrome", default=_find_browser()
+        "--browser", help="path of Chromium or Chrome", default=find_browser()
     )
     options = parser.parse_args(arguments)
     if options.browser is None:
@@ -117,22 +95,27 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
     return 0
 
 
-def _find_browser() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
 async def _take_all(program: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="keycard-pictures-") as folder:
         async with (
             _demo(Path(folder)) as url,
             aiohttp.ClientSession() as session,
-            _browser(program, Path(folder), session) as browser,
+            open_browser(program, Path(folder), session) as page,
         ):
             for picture in PICTURES:
                 target = IMAGES / f"{picture.name}.png"
-                target.write_bytes(await browser.take(url, picture))
+                target.write_bytes(await _take(page, url, picture))
                 print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
+
+
+async def _take(page: Page, url: str, picture: Picture) -> bytes:
+    """Open a page and return its picture (PNG)."""
+    await page.resize(picture.width, picture.height, mobile=picture.mobile)
+    await page.open(url + picture.path)
+    await page.until(f"return visible('{picture.element}').length >= {picture.count}")
+    await asyncio.sleep(PAINT_SECONDS)
+    return await page.picture()
 
 
 @asynccontextmanager
@@ -150,124 +133,7 @@ async def _demo(folder: Path) -> AsyncIterator[str]:
         cwd=ROOT,
     )
     try:
-        await _await_line(demo, _piped(demo.stdout), r"stays up at")
+        await await_line(demo, piped(demo.stdout), r"stays up at")
         yield f"http://{HOST}:{port}"
     finally:
-        await _end(demo, signal.SIGINT)
-
-
-class Browser:
-    """Page of a browser, controlled with the DevTools protocol."""
-
-    def __init__(self, page: aiohttp.ClientWebSocketResponse) -> None:
-        """Take the web socket of the page."""
-        self._page = page
-        self._number = 0
-
-    async def take(self, url: str, picture: Picture) -> bytes:
-        """Open a page and return its picture (PNG)."""
-        await self._call(
-            "Emulation.setDeviceMetricsOverride",
-            {
-                "width": picture.width,
-                "height": picture.height,
-                "deviceScaleFactor": 1,
-                "mobile": picture.mobile,
-            },
-        )
-        await self._call("Page.navigate", {"url": url + picture.path})
-        try:
-            async with asyncio.timeout(LOAD_SECONDS):
-                await self._await_elements(picture.element, picture.count)
-        except TimeoutError as err:
-            raise HarnessError(
-                f"{picture.name}: no {picture.count} {picture.element} were drawn"
-                f" within {LOAD_SECONDS:.0f} s"
-            ) from err
-        await asyncio.sleep(PAINT_SECONDS)
-        shot = await self._call("Page.captureScreenshot", {"format": "png"})
-        return base64.b64decode(shot["data"])
-
-    async def _await_elements(self, element: str, count: int) -> None:
-        while True:
-            if await self._count(element) >= count:
-                return
-            await asyncio.sleep(0.5)
-
-    async def _count(self, element: str) -> int:
-        """Return how many elements of a kind are visible."""
-        found = await self._call("Runtime.evaluate", {"expression": FIND % element})
-        return int(found["result"].get("value") or 0)
-
-    async def _call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        self._number += 1
-        await self._page.send_json(
-            {"id": self._number, "method": method, "params": params}
-        )
-        while (answer := await self._page.receive_json())["id"] != self._number:
-            pass
-        if "error" in answer:
-            raise HarnessError(f"{method}: {answer['error'].get('message')}")
-        result: dict[str, Any] = answer["result"]
-        return result
-
-
-@asynccontextmanager
-async def _browser(
-    program: str, folder: Path, session: aiohttp.ClientSession
-) -> AsyncIterator[Browser]:
-    """Start a headless browser and yield its page."""
-    browser = await asyncio.create_subprocess_exec(
-        *(program, "--headless=new", "--remote-debugging-port=0", "--lang=en-US"),
-        *(f"--user-data-dir={folder / 'profile'}", "--hide-scrollbars"),
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),
-        "about:blank",
-        stdout=DEVNULL,
-        stderr=PIPE,
-    )
-    try:
-        found = await _await_line(browser, _piped(browser.stderr), r"ws://([^/]+)/")
-        async with session.get(f"http://{found[1]}/json/list") as response:
-            pages = await response.json()
-        page = next(one for one in pages if one["type"] == "page")
-        async with session.ws_connect(
-            page["webSocketDebuggerUrl"], max_msg_size=0
-        ) as socket_:
-            yield Browser(socket_)
-    finally:
-        await _end(browser, signal.SIGTERM)
-
-
-def _piped(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
-    """Return the stream of a pipe that was asked for."""
-    if stream is None:
-        raise HarnessError("a process was started without its pipe")
-    return stream
-
-
-async def _await_line(
-    process: Process, stream: asyncio.StreamReader, pattern: str
-) -> re.Match[str]:
-    """Return the match of the first line of a stream that has the pattern."""
-    lines: list[str] = []
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while line := (await stream.readline()).decode(errors="replace"):
-                if found := re.search(pattern, line):
-                    return found
-                lines.append(line)
-    except TimeoutError:
-        lines.append(f"(no more within {START_SECONDS:.0f} s)")
-    raise HarnessError(f"{process.pid} did not start:\n{''.join(lines)}")
-
-
-async def _end(process: Process, number: signal.Signals) -> None:
-    """End a process that this program started."""
-    if process.returncode is None:
-        process.send_signal(number)
-        try:
-            async with asyncio.timeout(60):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await end(demo, signal.SIGINT)

@@ -30,14 +30,14 @@ CLIENT_ID = "client-id"
 
 # Menu options by provider.
 MENU_OPTIONS = {
-    "watch_only": ("watch_only",),
-    "compatible": ("compatible",),
-    "proxy": ("compatible",),
-    "fleet": ("fleet",),
-    "fleet_server": ("fleet_server",),
-    "tesla_proxy": ("compatible",),
-    "teslemetry": ("teslemetry", "teslemetry_token"),
-    "tessie": ("tessie",),
+    "watch_only": ("connect", "watch_only"),
+    "compatible": ("connect", "server", "compatible"),
+    "proxy": ("connect", "server", "compatible"),
+    "fleet": ("connect", "fleet"),
+    "fleet_server": ("connect", "server", "fleet_server"),
+    "tesla_proxy": ("connect", "server", "compatible"),
+    "teslemetry": ("connect", "teslemetry", "teslemetry_token"),
+    "tessie": ("connect", "tessie"),
 }
 
 type Result = Mapping[str, Any]

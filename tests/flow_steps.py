@@ -2,28 +2,43 @@
 
 from typing import Any
 
-from yarl import URL
-
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
 from simulator import Simulator
 
-from .repository_files import strings, translations
+from .repository_files import LANGUAGES, strings, translations
+
+SERVERS = ("fleet_server", "compatible")
+
+
+async def start_flow(hass: HomeAssistant) -> ConfigFlowResult:
+    """Start a flow and return its first page."""
+    return await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+
+
+async def choose(
+    hass: HomeAssistant, menu: ConfigFlowResult, *steps: str
+) -> ConfigFlowResult:
+    """Choose a step in each menu, one after the other."""
+    for step in steps:
+        assert menu["type"] is FlowResultType.MENU
+        menu = await hass.config_entries.flow.async_configure(
+            menu["flow_id"], {"next_step_id": step}
+        )
+    return menu
 
 
 async def choose_provider(hass: HomeAssistant, provider: str) -> ConfigFlowResult:
     """Start a flow and choose a provider."""
-    menu = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    assert menu["type"] is FlowResultType.MENU
-    return await hass.config_entries.flow.async_configure(
-        menu["flow_id"], {"next_step_id": provider}
-    )
+    steps = ("connect", *(("server",) if provider in SERVERS else ()), provider)
+    return await choose(hass, await start_flow(hass), *steps)
 
 
 async def submit(
@@ -47,17 +62,25 @@ async def notify_nobody(
     )
 
 
-def assert_leads_to_drill(hass: HomeAssistant, created: ConfigFlowResult) -> None:
-    """Check that the last page of a set-up links to the action that starts a drill."""
+def assert_leads_to_device(hass: HomeAssistant, created: ConfigFlowResult) -> None:
+    """Check that the last page of a set-up links to the device of the cloud."""
     assert created["type"] is FlowResultType.CREATE_ENTRY
     # Home Assistant shows the default text.
     assert created["description"] is None
-    for language in ("en", "de"):
+    entry_id = created["result"].entry_id
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, entry_id), entry_id
+    )
+    # A mocked set-up creates no device.
+    page = (
+        f"devices/device/{device.id}"
+        if device
+        else f"integrations/integration/{DOMAIN}"
+    )
+    for language in LANGUAGES:
         text = dict(strings(translations(language)))["config.create_entry.default"]
         link = text.format(**(created["description_placeholders"] or {}))
-        url = URL(link.rpartition("](")[2].partition(")")[0])
-        assert url.path == "/config/tools/action"
-        assert hass.services.has_service(*url.query["service"].split("."))
+        assert f"](/config/{page})" in link
 
 
 def suggested_values(form: ConfigFlowResult) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from simulator.scenarios.scenario import CarSpec
 
 from .conftest import SetUp, until
 from .flow_steps import (
-    assert_leads_to_drill,
+    assert_leads_to_device,
     choose_provider,
     fields,
     server_input,
@@ -127,7 +127,7 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     # A duplicate name, and no year and key.
     form = await submit(hass, form, name="Ada", model="models", another=True)
     created = await submit(hass, form, name="Bo", model="modely", another=False)
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
     assert created["options"] == {
@@ -218,7 +218,7 @@ async def test_wrong_answers_can_be_put_right(
     assert "anyway" not in fields(form)
 
     created = await submit(hass, form, **server_input(simulator))
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
 
 
 FAULTS = [

@@ -5,7 +5,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
@@ -15,9 +15,11 @@ from custom_components.keycard.const import DOMAIN
 
 from .conftest import state_of
 from .flow_steps import (
-    assert_leads_to_drill,
+    assert_leads_to_device,
+    choose,
     fields,
     open_options,
+    start_flow,
     submit,
     submit_options,
     suggested_values,
@@ -42,17 +44,8 @@ THERMOSTAT = DeviceSpec(
 
 
 async def begin(hass: HomeAssistant) -> ConfigFlowResult:
-    """Start the flow and choose the first step."""
-    menu = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    assert menu["type"] is FlowResultType.MENU
-    options = menu["menu_options"]
-    assert isinstance(options, list)
-    assert options[:2] == ["beside", "watch_only"]
-    return await hass.config_entries.flow.async_configure(
-        menu["flow_id"], {"next_step_id": "beside"}
-    )
+    """Answer that the vehicles are in Home Assistant already."""
+    return await choose(hass, await start_flow(hass), "beside")
 
 
 def choices(form: ConfigFlowResult, field: str) -> dict[str, str]:
@@ -98,7 +91,7 @@ async def test_beside(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert preset(form, "Cy") == "fob"
 
     created = await submit(hass, form, Ada="keycard", Cy="keycard")
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     assert created["data"] == {"provider": "watch_only", "region": "eu"}
     assert created["result"].unique_id == "watch_eu"
@@ -138,13 +131,31 @@ async def test_beside(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert len(set_up_entry.mock_calls) == 1
 
 
-async def test_nobody_is_asked_beside_nothing(hass: HomeAssistant) -> None:
-    menu = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
-    options = menu["menu_options"]
-    assert isinstance(options, list)
-    assert "beside" not in options
+async def test_the_first_question_names_the_cars_that_were_found(
+    hass: HomeAssistant,
+) -> None:
+    menu = await start_flow(hass)
+    assert menu["menu_options"] == ["beside", "connect"]
+    assert menu["description_placeholders"] == {"cars": "no car"}
+    register_device(hass, tesla_fleet_device("Ada *"))
+    register_device(hass, tesla_fleet_device("Cy", CY_VIN))
+    menu = await start_flow(hass)
+    assert menu["description_placeholders"] == {"cars": r"Ada \*, Cy"}
+
+
+async def test_a_car_that_was_not_found(
+    hass: HomeAssistant, set_up_entry: AsyncMock
+) -> None:
+    """The user selects its device."""
+    bo = register_device(hass, THERMOSTAT)
+    form = await begin(hass)
+    assert fields(form) == {"region", "others", "another"}
+    form = await submit(hass, form, region="eu", another=False)
+    assert form["errors"] == {"base": "no_car"}
+    form = await submit(hass, form, region="eu", others=[bo.id], another=False)
+    assert form["step_id"] == "beside_keys"
+    created = await submit(hass, form, Bo="keycard")
+    assert created["options"]["cars"]["bo"]["model"] == "modely"
 
 
 async def test_some_by_choice_some_by_device_some_by_hand(

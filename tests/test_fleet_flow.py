@@ -1,6 +1,7 @@
 """The flow that signs in with Tesla, with real HTTP requests to the simulator."""
 
 import asyncio
+import time
 from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlsplit
@@ -8,11 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from homeassistant.config_entries import (
-    SOURCE_RECONFIGURE,
-    SOURCE_USER,
-    ConfigFlowResult,
-)
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
@@ -25,6 +22,11 @@ from custom_components.keycard.application_credentials import (
 )
 from custom_components.keycard.auth.keys import PUBLIC_KEY_PATH, async_get_signing_key
 from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.flows.fleet import (
+    DATA_ABORTED,
+    MAX_CREDENTIALS_SECONDS,
+    AbortedStep,
+)
 from custom_components.keycard.outage import endpoints
 from custom_components.keycard.providers.scopes import SCOPES
 from custom_components.keycard.transport.key_pair import public_pem
@@ -33,9 +35,11 @@ from simulator import Simulator
 from .config_entries import APPLICATION, add_application, fleet_entry
 from .conftest import SignIn, state_of, until
 from .flow_steps import (
-    assert_leads_to_drill,
+    assert_leads_to_device,
+    choose,
     choose_provider,
     fields,
+    start_flow,
     submit,
     suggested_values,
 )
@@ -107,7 +111,7 @@ async def test_sign_in(
     assert simulator.apps.registration("client-id", "eu") is not None
 
     created = await sign_in(page)
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     assert created["title"] == "Tesla cloud (Europe)"
     data = dict(created["data"])
     token = data.pop("token")
@@ -557,19 +561,42 @@ async def test_what_an_application_has_to_name(
     }
 
 
-async def test_the_menu(hass: HomeAssistant) -> None:
-    menu = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
-    )
+async def test_the_menus(hass: HomeAssistant) -> None:
+    """Each provider can be reached."""
+    menu = await choose(hass, await start_flow(hass), "connect")
     assert menu["menu_options"] == [
         "watch_only",
-        "fleet",
+        "bluetooth_only",
         "teslemetry",
         "tessie",
-        "fleet_server",
-        "compatible",
-        "bluetooth_only",
+        "fleet",
+        "server",
     ]
+    menu = await choose(hass, menu, "server")
+    assert menu["menu_options"] == ["fleet_server", "compatible"]
+
+
+@pytest.mark.parametrize("step", ["fleet", "fleet_server"])
+async def test_credentials_are_entered_on_the_way(
+    hass: HomeAssistant, step: str
+) -> None:
+    """Home Assistant asks for them and starts a new flow, which goes on from there."""
+    aborted = await choose_provider(hass, step)
+    assert aborted["reason"] == "missing_credentials"
+    menu = await start_flow(hass)
+    assert menu["step_id"] == "user"
+
+    aborted = await choose_provider(hass, step)
+    await add_application(hass)
+    form = await start_flow(hass)
+    assert form["step_id"] == step
+    # Only once: the user may have changed their mind.
+    assert (await start_flow(hass))["step_id"] == "user"
+
+    hass.data[DATA_ABORTED] = AbortedStep(
+        step_id=step, at=time.monotonic() - MAX_CREDENTIALS_SECONDS - 1
+    )
+    assert (await start_flow(hass))["step_id"] == "user"
 
 
 # With Tesla's own proxy
@@ -605,7 +632,7 @@ async def test_sign_in_with_a_server_between(
     simulator.set_signing("Ada", "required")
     simulator.pair("Ada", simulator.tesla_proxy.key)
     created = await sign_in(await trust(hass, simulator, all_calls=all_calls))
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     entry = created["result"]
     data = dict(entry.data)
     assert set(data.pop("token")) >= {"access_token", "refresh_token", "expires_at"}

@@ -26,7 +26,7 @@ from .command_table import act
 from .config_entries import tesla_proxy_entry
 from .conftest import SetUp, state_of, until
 from .flow_steps import (
-    assert_leads_to_drill,
+    assert_leads_to_device,
     choose_provider,
     fields,
     server_input,
@@ -86,7 +86,7 @@ async def test_a_certificate_is_shown_and_pinned(
     # No request has been sent yet.
     assert tokens_shown(simulator) == 0
     created = await submit(hass, form, trust=True)
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     assert created["data"] == {
         "provider": "compatible",
         "region": "eu",

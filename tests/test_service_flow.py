@@ -17,7 +17,7 @@ from simulator import Simulator
 from .config_entries import service_entry
 from .conftest import SignIn, until
 from .flow_steps import (
-    assert_leads_to_drill,
+    assert_leads_to_device,
     choose_provider,
     fields,
     submit,
@@ -76,7 +76,7 @@ async def test_a_token(
     }
     token = token_of(simulator, service)
     created = await submit(hass, form, token=f" {token} ")
-    assert_leads_to_drill(hass, created)
+    assert_leads_to_device(hass, created)
     assert created["title"] == SERVICES[service].name
     assert created["data"] == {
         "provider": service,

@@ -35,23 +35,16 @@ from .const import (
 from .flows.base import check_same_account
 from .flows.bluetooth import BluetoothKeyFlow, BluetoothSteps
 from .flows.fields import TOKEN_SCHEMA, clean_token
-from .flows.fleet import FleetSteps
+from .flows.fleet import STEP_FLEET_SERVER, FleetSteps
 from .flows.options import KeycardOptionsFlow
 from .flows.receivers import ReceiverFlow
 from .flows.server_check import ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
-from .flows.watch import WatchSteps
+from .flows.watch import STEP_EXTERNAL, WatchSteps
 from .transport.pinning import pin_from_data
 
-FLEET_SERVER = "fleet_server"
-PROVIDER_MENU = (
-    PROVIDER_FLEET,
-    PROVIDER_TESLEMETRY,
-    PROVIDER_TESSIE,
-    FLEET_SERVER,
-    PROVIDER_COMPATIBLE,
-    PROVIDER_BLUETOOTH_ONLY,
-)
+STEP_CONNECT = "connect"
+STEP_SERVER = "server"
 
 
 class KeycardConfigFlow(
@@ -85,9 +78,38 @@ class KeycardConfigFlow(
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
+        """Ask whether the vehicles are in Home Assistant already."""
+        if (step_id := await self.async_take_aborted_step()) is not None:
+            step: ConfigFlowResult = await getattr(self, f"async_step_{step_id}")()
+            return step
+        return self.async_show_menu(
+            step_id="user",
+            menu_options=[STEP_EXTERNAL, STEP_CONNECT],
+            description_placeholders={"cars": await self.async_discovered_names()},
+        )
+
+    async def async_step_connect(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         """Ask for the provider."""
         return self.async_show_menu(
-            step_id="user", menu_options=[*self.watch_menu(), *PROVIDER_MENU]
+            step_id=STEP_CONNECT,
+            menu_options=[
+                PROVIDER_WATCH_ONLY,
+                PROVIDER_BLUETOOTH_ONLY,
+                PROVIDER_TESLEMETRY,
+                PROVIDER_TESSIE,
+                PROVIDER_FLEET,
+                STEP_SERVER,
+            ],
+        )
+
+    async def async_step_server(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the kind of the user's own server."""
+        return self.async_show_menu(
+            step_id=STEP_SERVER, menu_options=[STEP_FLEET_SERVER, PROVIDER_COMPATIBLE]
         )
 
     async def async_step_reconfigure(

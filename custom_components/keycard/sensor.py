@@ -289,7 +289,7 @@ LAST_OUTAGE_SENSORS = (
         native_unit_of_measurement=UnitOfTime.SECONDS,
         # Home Assistant shows hours with their minutes: "4h 58m".
         suggested_unit_of_measurement=UnitOfTime.HOURS,
-        suggested_display_precision=2,
+        suggested_display_precision=3,
         value_fn=lambda outage: outage.length.total_seconds(),
     ),
 )

@@ -118,5 +118,6 @@ async def set_up_without_account(story: Story) -> PairingPage:
     manager = story.hass.config_entries.flow
     menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
     page = PairingPage(story=story, manager=manager, result=menu)
+    await page.fill(next_step_id="connect")
     await page.fill(next_step_id="bluetooth_only")
     return page

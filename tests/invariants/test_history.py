@@ -29,7 +29,7 @@ def last_outage(story: Story) -> tuple[State, float | None]:
     """Return the last outage and its duration in minutes."""
     length = state_of(story.hass, f"{CLOUD}_last_outage_length").state
     last = state_of(story.hass, f"{CLOUD}_last_outage")
-    return last, None if length == "unknown" else float(length)
+    return last, None if length == "unknown" else float(length) * 60
 
 
 async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:

@@ -25,10 +25,8 @@ from .server_check import ConnectionCheck
 
 REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
-# The page that starts a drill.
-DRILL_LINK = f"/config/tools/action?service={DOMAIN}.start_drill"
-# The page that leads to the device with the button for a test.
-TEST_LINK = f"/config/integrations/integration/{DOMAIN}"
+# The page with all devices of Keycard.
+DEVICES_LINK = f"/config/integrations/integration/{DOMAIN}"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -113,8 +111,20 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
             data=new.data,
             options=new.options,
             subentries=[*new.subentries, *chosen_receivers(self.hass, user_input)],
-            description_placeholders={"drill": DRILL_LINK, "test": TEST_LINK},
+            description_placeholders={"device": DEVICES_LINK},
         )
+
+    @override
+    async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
+        """Let the last page lead to the device of the new entry."""
+        entry = result["result"]
+        device = dr.async_get(self.hass).async_get_device_by_identifier(
+            (DOMAIN, entry.entry_id), entry.entry_id
+        )
+        if device is not None:
+            link = f"/config/devices/device/{device.id}"
+            result["description_placeholders"] = {"device": link}
+        return result
 
     async def async_update_entry(
         self,

@@ -57,20 +57,20 @@ _DEVICE_FIELD = DeviceSelector(
 
 async def _vehicle_fields(hass: HomeAssistant) -> VolDictType:
     """Return the fields that select vehicles, with all discovered ones by default."""
+    others: VolDictType = {vol.Optional(CONF_OTHERS): _DEVICE_FIELD}
     options = [
         SelectOptionDict(value=vehicle.id, label=await _async_label(hass, vehicle))
         for vehicle in async_discover_vehicles(hass)
     ]
+    if not options:
+        return others
     field = SelectSelector(
         SelectSelectorConfig(
             options=options, multiple=True, mode=SelectSelectorMode.LIST
         )
     )
     default = [option["value"] for option in options]
-    return {
-        vol.Required(CONF_CARS, default=default): field,
-        vol.Optional(CONF_OTHERS): _DEVICE_FIELD,
-    }
+    return {vol.Required(CONF_CARS, default=default): field, **others}
 
 
 @callback
@@ -81,7 +81,7 @@ def _chosen_vehicles(
     vehicles = [
         vehicle
         for vehicle in async_discover_vehicles(hass)
-        if vehicle.id in user_input[CONF_CARS]
+        if vehicle.id in user_input.get(CONF_CARS, ())
     ]
     taken = {device.device_id for vehicle in vehicles for device in vehicle.devices}
     registry = dr.async_get(hass)

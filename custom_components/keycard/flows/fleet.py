@@ -1,11 +1,13 @@
 """Config flow steps for the Tesla Fleet API."""
 
+from dataclasses import dataclass
+import time
 from typing import Any
 
 import voluptuous as vol
 from yarl import URL
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_DOMAIN, CONF_REGION, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.config_entry_oauth2_flow import async_get_implementations
@@ -19,6 +21,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     TextSelector,
 )
+from homeassistant.util.hass_dict import HassKey
 
 from ..auth.keys import async_get_signing_key, async_publish_public_key, pairing_url
 from ..auth.oauth import TeslaOAuthImplementation
@@ -60,6 +63,21 @@ from .server_check import (
 )
 
 CONF_QR_CODE = "qr_code"
+STEP_FLEET_SERVER = "fleet_server"
+
+# Entering credentials takes no longer; a later flow begins with its menu.
+MAX_CREDENTIALS_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbortedStep:
+    """A step that lacked credentials, and when."""
+
+    step_id: str
+    at: float
+
+
+DATA_ABORTED: HassKey[AbortedStep] = HassKey(f"{DOMAIN}_aborted_step")
 
 _CHECK_SCHEMA = vol.Schema({})
 _ANYWAY_SCHEMA = vol.Schema(ANYWAY_FIELD)
@@ -93,6 +111,21 @@ class FleetSteps(CertificateSteps):
         self._claims = TokenClaims()
         self._check = ConnectionCheck()
 
+    def _abort_without_credentials(self, step_id: str) -> ConfigFlowResult:
+        """Abort, so that Home Assistant asks for credentials and starts a new flow."""
+        if self.source == SOURCE_USER:
+            self.hass.data[DATA_ABORTED] = AbortedStep(
+                step_id=step_id, at=time.monotonic()
+            )
+        return self.async_abort(reason="missing_credentials")
+
+    async def async_take_aborted_step(self) -> str | None:
+        """Return the step that lacked credentials a moment ago, if they are there."""
+        aborted = self.hass.data.pop(DATA_ABORTED, None)
+        if aborted is None or time.monotonic() - aborted.at > MAX_CREDENTIALS_SECONDS:
+            return None
+        return aborted.step_id if await _async_applications(self.hass) else None
+
     async def async_step_fleet(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -110,7 +143,7 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         applications = await _async_applications(self.hass)
         if not applications:
-            return self.async_abort(reason="missing_credentials")
+            return self._abort_without_credentials(step_id)
         errors: dict[str, str] = {}
         if user_input is not None:
             domain = parse_domain(user_input[CONF_DOMAIN])
@@ -143,7 +176,7 @@ class FleetSteps(CertificateSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the proxy that signs the commands, and check it."""
-        return await self._async_step_fleet_server("fleet_server", user_input)
+        return await self._async_step_fleet_server(STEP_FLEET_SERVER, user_input)
 
     async def async_step_reconfigure_fleet_server(
         self, user_input: dict[str, Any] | None = None
@@ -158,7 +191,7 @@ class FleetSteps(CertificateSteps):
     ) -> ConfigFlowResult:
         applications = await _async_applications(self.hass)
         if not applications:
-            return self.async_abort(reason="missing_credentials")
+            return self._abort_without_credentials(step_id)
         check = ConnectionCheck()
         if user_input is not None:
             self._server, check = await self._async_check_proxy(user_input)

@@ -11,6 +11,7 @@ from homeassistant.helpers.selector import BooleanSelector
 from ..const import CONF_CARS, CONF_PROVIDER, PROVIDER_WATCH_ONLY
 from ..external.discovery import async_discover_vehicles
 from ..notifications.markdown import escape_markdown
+from ..notifications.text import async_load_translations
 from ..outage.endpoints import region_of_country
 from .base import KeycardFlow, cloud_title
 from .external import ExternalVehicleSteps
@@ -38,10 +39,14 @@ class WatchSteps(
         self._cars: dict[str, dict[str, Any]] = {}
         self._another = False
 
-    def watch_menu(self) -> list[str]:
-        """Return the menu options to watch, with discovered vehicles first."""
-        external = [STEP_EXTERNAL] if async_discover_vehicles(self.hass) else []
-        return [*external, PROVIDER_WATCH_ONLY]
+    async def async_discovered_names(self) -> str:
+        """Return the names of the vehicles of other integrations, for Markdown."""
+        names = [
+            escape_markdown(vehicle.name)
+            for vehicle in async_discover_vehicles(self.hass)
+        ]
+        translations = await async_load_translations(self.hass)
+        return ", ".join(names) or translations.format("no_cars")
 
     async def async_step_beside(
         self, user_input: dict[str, Any] | None = None

@@ -186,6 +186,11 @@ KEEP_THEIR_VALUE = {
 }
 # States of a car with default settings
 ON_BY_DEFAULT = {
+    "cover.ada_charge_port",
+    "cover.ada_front_trunk",
+    "cover.ada_rear_trunk",
+    "sensor.ada_inside_temperature",
+    "switch.ada_sentry_mode",
     "binary_sensor.ada_online",
     "button.ada_i_tried_the_card_or_fob",
     "button.ada_wake",

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import voluptuous as vol
 
@@ -35,6 +36,7 @@ from .vehicle.keys import PhysicalKey
 
 type Card = dict[str, Any]
 
+FRONTEND_FOLDER = Path(__file__).parent / "frontend"
 FRONTEND_URL: Final = "/keycard/frontend"
 COLUMNS = 3
 UPTIME_DAYS = 30
@@ -60,12 +62,19 @@ async def async_setup_frontend(hass: HomeAssistant) -> None:
     websocket_api.async_register_command(hass, _websocket_dashboard)
     websocket_api.async_register_command(hass, _websocket_uptime)
     await hass.http.async_register_static_paths(
-        [StaticPathConfig(FRONTEND_URL, str(Path(__file__).parent / "frontend"))]
+        [StaticPathConfig(FRONTEND_URL, str(FRONTEND_FOLDER))]
     )
     if FRONTEND_DOMAIN in hass.config.components:
-        integration = await async_get_integration(hass, DOMAIN)
-        # Browsers load the file again once the version changes.
-        add_extra_js_url(hass, f"{FRONTEND_URL}/keycard.js?v={integration.version}")
+        add_extra_js_url(hass, await _async_module_url(hass))
+
+
+async def _async_module_url(hass: HomeAssistant) -> str:
+    """Return the URL of the module, which browsers load again once it has changed."""
+    integration = await async_get_integration(hass, DOMAIN)
+    module = FRONTEND_FOLDER / "keycard.js"
+    content = await hass.async_add_executor_job(module.read_bytes)
+    checksum = crc32(content)
+    return f"{FRONTEND_URL}/{module.name}?v={integration.version}-{checksum:08x}"
 
 
 @websocket_api.websocket_command(

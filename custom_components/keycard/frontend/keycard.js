@@ -1,5 +1,35 @@
 // Cards and dashboard strategy of Keycard. No build step, no dependency.
 
+// Home Assistant waits 5 seconds for the strategy: it is registered before all else.
+const define = (name, type) => {
+  if (!customElements.get(name)) customElements.define(name, type);
+};
+
+// The whole dashboard: it follows vehicles, names and enabled entities by itself.
+class KeycardDashboardStrategy extends HTMLElement {
+  static registryDependencies = ["entities", "devices"];
+
+  static async generate(config, hass) {
+    const { config_entry_id } = config;
+    return hass.callWS({
+      type: "keycard/dashboard",
+      language: hass.language,
+      ...(config_entry_id && { config_entry_id }),
+    });
+  }
+}
+
+define("ll-strategy-dashboard-keycard", KeycardDashboardStrategy);
+
+window.customStrategies = window.customStrategies || [];
+if (!window.customStrategies.some((strategy) => strategy.type === "keycard")) {
+  window.customStrategies.push({
+    type: "keycard",
+    strategyType: "dashboard",
+    name: "Keycard",
+  });
+}
+
 const KEY_ICONS = {
   usual: "mdi:check-circle",
   keycard: "mdi:card-account-details",
@@ -258,32 +288,14 @@ const UPTIME_STYLE = `
   .foot { color: var(--secondary-text-color); font-size: 14px; }
 `;
 
-// The whole dashboard: it follows vehicles, names and enabled entities by itself.
-class KeycardDashboardStrategy extends HTMLElement {
-  static registryDependencies = ["entities", "devices"];
-
-  static async generate(config, hass) {
-    const { config_entry_id } = config;
-    return hass.callWS({
-      type: "keycard/dashboard",
-      language: hass.language,
-      ...(config_entry_id && { config_entry_id }),
-    });
-  }
-}
-
-const define = (name, type) => {
-  if (!customElements.get(name)) customElements.define(name, type);
-};
 define("keycard-key-card", KeycardKeyCard);
 define("keycard-uptime-card", KeycardUptimeCard);
-define("ll-strategy-dashboard-keycard", KeycardDashboardStrategy);
 
-window.customStrategies = window.customStrategies || [];
-if (!window.customStrategies.some((strategy) => strategy.type === "keycard")) {
-  window.customStrategies.push({
-    type: "keycard",
-    strategyType: "dashboard",
-    name: "Keycard",
-  });
+// A page that has given up waiting shows an error: let it load its dashboard again.
+const dashboardRoot = ["home-assistant-main", "ha-panel-lovelace", "hui-root"].reduce(
+  (element, name) => element?.shadowRoot?.querySelector(name),
+  document.querySelector("home-assistant"),
+);
+if (dashboardRoot?.lovelace?.rawConfig?.strategy?.type === "custom:keycard") {
+  dashboardRoot.dispatchEvent(new CustomEvent("config-refresh"));
 }

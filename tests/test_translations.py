@@ -73,6 +73,9 @@ COGNATES = {
 }
 
 
+EMPHASIS = r"\*([^*\n]+)\*"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_are_fit_to_be_shown(language: str) -> None:
     for path, text in strings(translations(language)):
@@ -121,6 +124,25 @@ def test_nothing_is_left_in_english(language: str) -> None:
     }
     allowed = {text for text, where in COGNATES.items() if language in where}
     assert same - NAMES == allowed
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_buttons_and_menus_are_called_by_their_names(language: str) -> None:
+    english = dict(strings(translations("en")))
+    other = dict(strings(translations(language)))
+    names: dict[str, set[str]] = {}
+    for path, text in english.items():
+        names.setdefault(text, set()).add(other[path])
+    # A blueprint, whose name no language translates
+    del names["Take your keycard"]
+    seen = 0
+    for path, text in english.items():
+        emphasized = re.findall(EMPHASIS, other[path])
+        assert len(emphasized) == len(re.findall(EMPHASIS, text)), path
+        for name in set(re.findall(EMPHASIS, text)) & names.keys():
+            assert names[name] & set(emphasized), (path, name)
+            seen += 1
+    assert seen
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     for miss in misses:
         console.print(f"[red]Missed:[/red] {miss}")
     if not misses:
-        console.print("[green]Every bound is kept.[/green]")
+        console.print("[green]All bounds are met.[/green]")
     return 1 if misses else 0
 
 
@@ -95,9 +95,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         prog="benchmarks/detection.py", description=__doc__
     )
     parser.add_argument("--quick", action="store_true", help="run a small fraction")
-    parser.add_argument("--outages", type=int, help=f"how many, {OUTAGES} by default")
-    parser.add_argument("--years", type=int, help=f"how many, {YEARS} by default")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the first home")
+    parser.add_argument("--outages", type=int, help=f"number of outages ({OUTAGES})")
+    parser.add_argument("--years", type=int, help=f"number of years ({YEARS})")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="random seed of the first home"
+    )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="processes to use"
     )

@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     for miss in misses:
         console.print(f"[red]Missed:[/red] {miss}")
     if not misses:
-        console.print("[green]Every bound is kept.[/green]")
+        console.print("[green]All bounds are met.[/green]")
     return 1 if misses else 0
 
 
@@ -210,9 +210,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--homes", type=int, default=HOMES, help="sampled homes")
     parser.add_argument(
-        "--failure", choices=tuple(FAILURES), default="hang", help="of the hosts"
+        "--failure", choices=tuple(FAILURES), default="hang", help="how hosts fail"
     )
-    parser.add_argument("--seed", type=int, default=SEED, help="of the first home")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="random seed of the first home"
+    )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="processes to use"
     )

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for miss in misses:
         console.print(f"Missed: {miss}")
     if not misses:
-        console.print("Keycard is the cheaper, and its data are newer while driving.")
+        console.print("Keycard is cheaper, and its data is newer while driving.")
     return 1 if misses else 0
 
 

@@ -99,7 +99,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="case to run",
     )
     parser.add_argument(
-        "--port", type=_port, default=8123, help="where Home Assistant listens (8123)"
+        "--port", type=_port, default=8123, help="port of Home Assistant (8123)"
     )
     parser.add_argument(
         "--once",

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
     )
     options = parser.parse_args(arguments)
     if options.browser is None:
-        print(f"none of {', '.join(BROWSERS)} is installed: give one with --browser")
+        print("No Chromium or Chrome was found: name one with --browser.")
         return 2
     try:
         asyncio.run(_take_all(options.browser))

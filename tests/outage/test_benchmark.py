@@ -24,7 +24,7 @@ def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> N
     assert detection_measurement.main(FEW) == 0
 
     printed = capsys.readouterr().out
-    assert "Every bound is kept." in printed
+    assert "All bounds are met." in printed
     assert "seeds 20211119 to 20211158" in printed
 
 

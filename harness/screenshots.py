@@ -14,7 +14,7 @@ import tempfile
 
 import aiohttp
 
-from .browser import BROWSERS, Page, await_line, end, find_browser, open_browser, piped
+from .browser import Page, await_line, end, find_browser, open_browser, piped
 from .clock import OffsetClock
 from .frontend_client import DASHBOARD, HOST
 from .home_assistant import ROOT

@@ -136,7 +136,7 @@ async def test_the_first_question_names_the_cars_that_were_found(
 ) -> None:
     menu = await start_flow(hass)
     assert menu["menu_options"] == ["beside", "connect"]
-    assert menu["description_placeholders"] == {"cars": "no car"}
+    assert menu["description_placeholders"] == {"cars": "no cars"}
     register_device(hass, tesla_fleet_device("Ada *"))
     register_device(hass, tesla_fleet_device("Cy", CY_VIN))
     menu = await start_flow(hass)

@@ -4,6 +4,7 @@ It registers over the HTTP API of the app, and its pushes arrive at a server on
 loopback.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ PERSON = "Anne"
 PUSH_TOKEN = "push token"
 
 _CLEAR = "clear_notification"
+_ACTIVITY_SECONDS = 8 * 3600
 
 # What the app tells of itself, by operating system.
 _ANDROID = {
@@ -68,6 +70,7 @@ class Phone:
 
     webhook_id: str = ""
     device_id: str = ""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def register(self, hass: HomeAssistant, push_url: str) -> None:
         """Register as the app does."""
@@ -106,18 +109,43 @@ class Phone:
         if self.status == web.HTTPCreated.status_code:
             self.pushed.append(await request.json())
             self.pushed_at.append(self.monotonic())
+            self._start_activity(self.pushed[-1].get("data", {}))
         return web.json_response({}, status=self.status)
+
+    def _start_activity(self, data: Mapping[str, Any]) -> None:
+        """Tell the token of a live activity that a push has started."""
+        if data.get("event") != "start":
+            return
+        token = {
+            "tag": data["tag"],
+            "push_token": f"activity {data['tag']}",
+            "expires_at": time.time() + _ACTIVITY_SECONDS,
+        }
+        task = asyncio.create_task(self.send("live_activity_token", token))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @property
     def titles(self) -> list[str]:
-        """Return the titles of what was pushed, or its message without one."""
-        return [one.get("title", one["message"]) for one in self.pushed]
+        """Return the titles of its notifications."""
+        return [one["title"] for one in self.notifications]
 
     @property
-    def alerts(self) -> list[dict[str, Any]]:
+    def notifications(self) -> list[dict[str, Any]]:
         """Return what was pushed as an ordinary notification."""
         return [
-            one for one in self.pushed if _kind(one["message"], one["data"]) == "alert"
+            one
+            for one in self.pushed
+            if _kind(one["message"], one["data"]) in ("alert", "quiet")
+        ]
+
+    @property
+    def live(self) -> list[tuple[str, str]]:
+        """Return the texts and ends of live updates, with their tags."""
+        return [
+            (one["data"]["tag"], one["message"])
+            for one in self.pushed
+            if _kind(one["message"], one["data"]) in ("live", "clear")
         ]
 
     def received(self, start: float) -> list[ReceivedNotice]:

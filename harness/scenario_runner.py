@@ -355,12 +355,7 @@ def check_notices(
 ) -> Outcome:
     """Compare the notices on the phone with the list of the case."""
     results = [
-        CheckResult(
-            name=f"notice {number}",
-            expected="none" if wanted is None else describe_notice(wanted),
-            seen="none" if seen is None else describe_received(seen),
-            holds=wanted is not None and seen is not None and _matches(wanted, seen),
-        )
+        _notice_check(f"notice {number}", wanted, seen)
         for number, (wanted, seen) in enumerate(zip_longest(expected, received), 1)
     ]
     return Outcome(
@@ -371,6 +366,16 @@ def check_notices(
         seconds=0.0,
         missed_at=None if all(result.holds for result in results) else 0.0,
     )
+
+
+def _notice_check(
+    name: str, expected: ExpectedNotice | None, received: ReceivedNotice | None
+) -> CheckResult:
+    wanted = "none" if expected is None else describe_notice(expected)
+    if expected is not None and received is not None and _matches(expected, received):
+        return CheckResult(name=name, expected=wanted, seen=wanted, holds=True)
+    seen = "none" if received is None else describe_received(received)
+    return CheckResult(name=name, expected=wanted, seen=seen, holds=False)
 
 
 def _matches(expected: ExpectedNotice, received: ReceivedNotice) -> bool:

@@ -20,9 +20,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
 from harness.phone import Phone, registered
+from simulator import Simulator
 
 from .receivers import receiver
 from .story import Story, assert_no_errors
+from .test_told_once import OTHERS, watcher_in
 
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
 UP = {"eu.status": "ok", "eu.api": "ok"}
@@ -68,9 +70,10 @@ async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
     )
     story.simulator.apply(DOWN)
     await story.go(240)
-    (push,) = phone.pushed
+    (push,) = phone.notifications
     assert push["title"] == "Take your keycard and key fob"
-    assert push["message"].split("\n")[0] == ORDER
+    order, cause, *_ = push["message"].split("\n")
+    assert order == ORDER
     data = push["data"]
     assert data["tag"] == "keycard_eu"
     assert (data["importance"], data["channel"]) == ("high", "Tesla outages")
@@ -84,22 +87,24 @@ async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
 
     await story.restart(entry)
     await story.go(600)
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
 
     await phone.press("Remind me in 1 h")
     await story.go(3550)
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
     await story.go(100)
-    assert len(phone.pushed) == 2
+    assert len(phone.notifications) == 2
+    assert phone.live == [("keycard_eu_live", f"{ORDER}\n{cause}")]
     await phone.press("Got it")
     await story.go(7200)
-    assert len(phone.pushed) == 2
+    assert len(phone.notifications) == 2
+    assert phone.live[1:] == [("keycard_eu_live", "clear_notification")]
 
     story.simulator.apply(UP)
     await story.go(1200)
     assert phone.titles[2:] == ["All clear: Tesla's cloud is back"]
-    assert phone.pushed[-1]["data"]["tag"] == "keycard_eu"
-    assert "actions" not in phone.pushed[-1]["data"]
+    assert phone.notifications[-1]["data"]["tag"] == "keycard_eu"
+    assert "actions" not in phone.notifications[-1]["data"]
     assert bells["keycard_eu"]["title"] == phone.titles[-1]
     assert_no_errors(caplog)
 
@@ -118,13 +123,15 @@ async def test_only_its_own_user_presses_its_buttons(
     record = story.hass.data["keycard.notifications"].record
     (situation,) = record.situations.values()
     (state,) = situation.receivers.values()
-    action = phone.pushed[0]["data"]["actions"][0]["action"]
+    action = phone.notifications[0]["data"]["actions"][0]["action"]
     story.hass.bus.async_fire("mobile_app_notification_action", {"action": action})
     story.hass.bus.async_fire("mobile_app_notification_action", {"action": "keycard_"})
     story.hass.bus.async_fire("mobile_app_notification_action", {})
     await story.go(1)
     assert (state.got_it, state.received) == (False, None)
-    await phone.fire("mobile_app_notification_received", **phone.pushed[0]["data"])
+    await phone.fire(
+        "mobile_app_notification_received", **phone.notifications[0]["data"]
+    )
     assert len(state.as_stored()["received"] or "") > 0
     assert state.presses == []
     await phone.press("Got it")
@@ -144,7 +151,7 @@ async def test_one_that_cannot_be_reached_keeps_no_other_waiting(
     )
     story.simulator.apply(DOWN)
     await story.go(240)
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
     issues = ir.async_get(story.hass).issues
     assert not [one for _, one in issues if one.startswith("receiver_unreachable")]
     await story.go(4000)
@@ -157,7 +164,7 @@ async def test_one_that_cannot_be_reached_keeps_no_other_waiting(
         "name": "Old *phone*",
         "name_escaped": r"Old \*phone\*",
     }
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
 
 
 async def test_receivers_apply_without_a_reload(
@@ -171,11 +178,11 @@ async def test_receivers_apply_without_a_reload(
     one = receiver("phone", phone.device_id, "Anne's phone")
     hass.config_entries.async_add_subentry(entry, one)
     await story.go(5)
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
     hass.config_entries.async_remove_subentry(entry, one.subentry_id)
     story.simulator.apply(UP)
     await story.go(1200)
-    assert len(phone.pushed) == 1
+    assert len(phone.notifications) == 1
     assert entry.runtime_data.coordinator is coordinator
 
 
@@ -188,14 +195,42 @@ async def test_a_drill_tells_the_same_receivers(
     await story.act("press", f"button.{_cloud(story)}_start_a_drill")
     await story.go(5)
     assert phone.titles == ["Drill: Take your keycard and key fob"]
-    assert phone.pushed[0]["message"].endswith("This is a drill. Nothing has failed.")
-    assert "chronometer" not in phone.pushed[0]["data"]
+    assert phone.notifications[0]["message"].endswith(
+        "This is a drill. Nothing has failed."
+    )
+    assert "chronometer" not in phone.notifications[0]["data"]
     await phone.press("Got it")
     await story.go(700)
     assert phone.titles[1:] == ["Drill: All clear"]
     report = entry.runtime_data.drill.readiness
     assert report is not None
     assert (report["sent"], report["got_it"]) == (["Anne's phone"], ["Anne's phone"])
+
+
+async def test_one_who_knows_of_an_outage_gets_no_early_warning_of_it(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    simulator: Simulator,
+    phone: Phone,
+) -> None:
+    one = receiver("phone", phone.device_id, "Anne's phone")
+    other = watcher_in(simulator, "na", OTHERS)
+    await settled_with(story, watching_entry, one)
+    await settled_with(
+        story,
+        other,
+        receiver("phone", phone.device_id, "Anne's phone"),
+        receiver("bell"),
+    )
+    story.simulator.apply(DOWN)
+    await story.go(700)
+    assert other.runtime_data.detector.assessment.warning
+    assert phone.titles == ["Take your keycard and key fob"]
+    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    assert bells["keycard_na"]["title"] == "Tesla's cloud is down in another region"
+    story.simulator.apply(UP)
+    await story.go(1200)
+    assert phone.titles[1:] == ["All clear: Tesla's cloud is back"]
 
 
 async def test_the_test_button_sends_a_test(
@@ -261,6 +296,9 @@ async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switc
     hass = story.hass
     for module in ("custom_components.keycard", "custom_components.keycard.repairs"):
         monkeypatch.setattr(f"{module}.old_relays", lambda _hass: ["automation.tell"])
+    monkeypatch.setattr(
+        "custom_components.keycard.repairs.old_relay_inputs", lambda _hass: []
+    )
     turned_off = async_mock_service(hass, "automation", "turn_off")
     watching_entry.add_to_hass(hass)
     options = dict(watching_entry.options)

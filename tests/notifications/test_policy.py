@@ -69,6 +69,7 @@ class World:
     superseded: bool = False
     places: dict[str, bool | None] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    live: frozenset[str] = frozenset()
     sent: list[tuple[str, Reason, dict[str, PhysicalKey], datetime]] = field(
         default_factory=list
     )
@@ -99,7 +100,11 @@ class World:
     def step(self) -> tuple[datetime | None, bool]:
         """Send what is due; return when to decide again, and whether anything was."""
         decision = self.policy.decide(
-            [self.situation], places=self.places, utcnow=self.now, time_zone=UTC
+            [self.situation],
+            places=self.places,
+            utcnow=self.now,
+            time_zone=UTC,
+            live=self.live,
         )
         for due in decision.due:
             receiver = due.receiver.receiver
@@ -328,6 +333,49 @@ def test_who_got_it_hears_of_another_key_and_of_the_end_only() -> None:
     assert world.go(HOURS) == [("anne", "all_clear")]
 
 
+def test_a_live_update_shows_what_was_told_until_got_it_or_the_end() -> None:
+    world = World(keys=BOTH, live=frozenset({ANNE.id}), receivers=(ANNE, BELL))
+    assert world.go() == [("anne", "take"), ("", "take"), ("anne", "live")]
+    world.keys = ADA
+    assert world.go(SETTLING) == [("anne", "calmer"), ("", "calmer"), ("anne", "live")]
+    world.press(Button.LATER, ANNE)
+    assert world.go() == []
+    world.press(Button.GOT_IT, ANNE)
+    assert world.go() == [("anne", "live_end")]
+    world.keys = BOTH
+    assert world.go() == [("anne", "take"), ("", "take"), ("anne", "live")]
+    world.keys = {}
+    assert world.go(SETTLING)[2:] == [("anne", "live_end")]
+    world.keys = ADA
+    assert world.go()[2:] == [("anne", "live")]
+    # It is removed after the all-clear, even if that takes a restart.
+    world.over = True
+    assert world.step()[1]
+    world.restart()
+    assert [*open_situations(world.record)] == [("eu", SituationKind.OUTAGE)]
+    world.unreachable.add("anne")
+    assert world.go(timedelta(minutes=5)) == []
+    world.unreachable.clear()
+    assert world.go(HOURS) == [("anne", "live_end")]
+    assert [*open_situations(world.record)] == []
+
+
+def test_a_live_update_comes_with_no_warning_and_waits_for_quiet_hours() -> None:
+    world = World(keys=ADA, live=frozenset({ANNE.id}), settings=Settings(quiet=NIGHT))
+    world.now = NOON.replace(hour=23)
+    assert world.go(HOURS) == []
+    assert world.go(8 * HOURS) == [("anne", "take"), ("anne", "live")]
+    # A phone that no longer shows live updates is rid of it.
+    world.live = frozenset()
+    world.keys = BOTH
+    assert world.go() == [("anne", "take")]
+    world.over = True
+    assert world.go() == [("anne", "all_clear"), ("anne", "live_end")]
+    warned = World(kind=SituationKind.WARNING, regions=frozenset({"na"}), keys={})
+    warned.live = frozenset({ANNE.id})
+    assert warned.go() == [("anne", "warning")]
+
+
 def test_got_it_holds_for_all_phones_of_a_person() -> None:
     world = World(receivers=(ANNE, TABLET), settings=Settings(reminder=HOURS))
     world.go()
@@ -527,6 +575,7 @@ def test_told_once_nobody_forgotten_and_quiet_hours_kept(
         keys={},
         settings=Settings(quiet=NIGHT if quiet else (), reminder=reminder * HOURS),
         places={"person.anne": True, "person.ben": True},
+        live=frozenset({ANNE.id}),
     )
     shown: dict[str, dict[str, PhysicalKey] | None] = dict.fromkeys(
         one.target for one in world.receivers
@@ -537,6 +586,8 @@ def test_told_once_nobody_forgotten_and_quiet_hours_kept(
     def check() -> None:
         nonlocal seen
         for target, reason, keys, at in world.sent[seen:]:
+            if reason in (Reason.LIVE, Reason.LIVE_END):
+                continue
             before = shown[target]
             if reason is Reason.TAKE:
                 # Told once: there is a key that it did not show.

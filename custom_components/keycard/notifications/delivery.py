@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+import re
 from typing import Any, Final
 
 from homeassistant.components import persistent_notification
@@ -27,6 +28,9 @@ MOBILE_APP: Final = "mobile_app"
 ATTR_TOKEN: Final = "keycard_token"
 
 _CLEAR = "clear_notification"
+_LIVE_UPDATES_ANDROID = 16
+
+_ICON = "mdi:key-wireless"
 _GREEN = "#2e7d32"
 _RED = "#c62828"
 
@@ -52,6 +56,12 @@ class Message:
     """Start of an outage that is still on."""
 
     quiet: bool = False
+    urgent: bool = True
+    """Whether it may interrupt its person on iOS."""
+
+    live: bool = False
+    """Whether it is a live update."""
+
     private: str = ""
 
 
@@ -200,17 +210,27 @@ class Delivery:
                     for button in Button
                 ],
             }
+        if message.live:
+            data["live_update"] = True
         if apple:
-            level = "passive" if message.quiet else "time-sensitive"
-            return data | {"url": message.link, "push": {"interruption-level": level}}
+            level = "time-sensitive" if message.urgent else "active"
+            if message.quiet:
+                level = "passive"
+            return data | {
+                "url": message.link,
+                "notification_icon": _ICON,
+                "notification_icon_color": _RED if message.since else _GREEN,
+                "push": {"interruption-level": level},
+            }
         data |= {
-            "channel": words.format("channel"),
+            # The importance of a channel cannot be changed.
+            "channel": words.format("channel_quiet" if message.quiet else "channel"),
             "importance": "low" if message.quiet else "high",
             "ttl": 0,
             "priority": "high",
             "alert_once": message.quiet,
             "clickAction": message.link,
-            "notification_icon": "mdi:key-wireless",
+            "notification_icon": _ICON,
             "color": _RED if message.since else _GREEN,
             "confirmation": True,
             "visibility": "private" if message.private else "public",
@@ -218,6 +238,25 @@ class Delivery:
         if message.since is not None:
             data |= {"chronometer": True, "when": int(message.since.timestamp())}
         return data
+
+    def supports_live_update(self, receiver: Receiver) -> bool:
+        """Return whether a phone shows live updates.
+
+        Any other would show an ordinary notification instead. They need remote push:
+        on iOS a token of the app that starts them, on Android version 16.
+        """
+        device = dr.async_get(self._hass).async_get(receiver.target)
+        if receiver.kind is not ReceiverKind.PHONE or not isinstance(
+            device, dr.DeviceEntry
+        ):
+            return False
+        entry = self._hass.config_entries.async_get_entry(device.config_entry_id)
+        app_data = entry.data.get("app_data", {}) if entry is not None else {}
+        if self._is_apple(receiver):
+            return "start_live_activity_token" in app_data
+        version = re.match(r"\d+", device.sw_version or "")
+        recent = version is not None and int(version[0]) >= _LIVE_UPDATES_ANDROID
+        return "push_url" in app_data and recent
 
     def shows_private(self, receiver: Receiver) -> bool:
         """Return whether a receiver keeps private text off a locked screen."""

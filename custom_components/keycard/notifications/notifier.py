@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 import logging
 import secrets
 from typing import Any, Protocol
@@ -62,6 +63,12 @@ EVENT_RECEIVED = "mobile_app_notification_received"
 
 # Entries that share hosts see an outage within this time.
 _TOGETHER = timedelta(minutes=2)
+
+# A live update shows the first lines: which key to take, why and since when.
+_LIVE_LINES = 2
+
+# Entries of other regions see the end of an outage within this time.
+_JUST_ENDED = timedelta(minutes=15)
 
 # The system clock may be set, so the next decision is never planned further ahead.
 _LONGEST_WAIT = timedelta(minutes=15)
@@ -213,14 +220,17 @@ class OutageNotifier:
     def _situations(self, utcnow: datetime) -> Iterator[Situation]:
         """Yield the active situations, and ended ones without an all-clear so far."""
         current: set[str] = set()
-        for region in dict.fromkeys(tracked.region for tracked in self._tracked()):
-            for situation in (
-                self._outage(region, utcnow),
-                self._warning(region, utcnow),
-            ):
-                if situation is not None:
-                    current.add(situation.id)
-                    yield situation
+        regions = dict.fromkeys(tracked.region for tracked in self._tracked())
+        outages = {
+            region: outage
+            for region in regions
+            if (outage := self._outage(region, utcnow)) is not None
+        }
+        warnings = (self._warning(region, outages, utcnow) for region in regions)
+        for situation in chain(outages.values(), warnings):
+            if situation is not None:
+                current.add(situation.id)
+                yield situation
         for entry_id, tracked in self._entries.items():
             if (assessment := tracked.drill.assessment) is not None:
                 situation = self._drill(entry_id, assessment)
@@ -274,7 +284,9 @@ class OutageNotifier:
                 return assessment
         return found[0] if found else Assessment()
 
-    def _warning(self, region: str, utcnow: datetime) -> Situation | None:
+    def _warning(
+        self, region: str, outages: Mapping[str, Situation], utcnow: datetime
+    ) -> Situation | None:
         failing: set[str] = set()
         entry_ids: set[str] = set()
         for tracked in self._tracked(region):
@@ -296,8 +308,30 @@ class OutageNotifier:
         return Situation(
             id=situation_id,
             kind=SituationKind.WARNING,
-            receivers=merge_receivers(self._receivers(sorted(entry_ids))),
+            receivers=[
+                one
+                for one in merge_receivers(self._receivers(sorted(entry_ids)))
+                if not all(
+                    self._knows(one.receiver.id, outages.get(other), other, utcnow)
+                    for other in failing
+                )
+            ],
             regions=frozenset(failing),
+        )
+
+    def _knows(
+        self, receiver_id: str, outage: Situation | None, region: str, utcnow: datetime
+    ) -> bool:
+        """Return whether a receiver hears of an outage of a region, or just has."""
+        if outage is not None:
+            return any(one.receiver.id == receiver_id for one in outage.receivers)
+        return any(
+            situation.kind is SituationKind.OUTAGE
+            and _split_id(situation_id)[0] == region
+            and (state := situation.receivers.get(receiver_id)) is not None
+            and state.at is not None
+            and (not state.closed or utcnow - state.at < _JUST_ENDED)
+            for situation_id, situation in self._record.situations.items()
         )
 
     def _drill(self, entry_id: str, assessment: Assessment) -> Situation:
@@ -382,6 +416,12 @@ class OutageNotifier:
                 utcnow=utcnow,
                 time_zone=dt_util.get_default_time_zone(),
                 busy=self._busy,
+                live={
+                    one.receiver.id
+                    for situation in situations
+                    for one in situation.receivers
+                    if self._delivery.supports_live_update(one.receiver)
+                },
             )
             for due in decision.due:
                 self._async_start_delivery(due)
@@ -441,6 +481,9 @@ class OutageNotifier:
         if due.reason is Reason.CLEAR:
             await self._delivery.async_clear(receiver, tag)
             return
+        if due.reason is Reason.LIVE_END:
+            await self._delivery.async_clear(receiver, _live_tag(tag))
+            return
         words = await self._delivery.async_words(receiver)
         if due.reason is Reason.SUMMARY:
             message = Message(
@@ -448,7 +491,10 @@ class OutageNotifier:
                 text=words.format("limit_text"),
                 tag=f"{DOMAIN}_limit",
                 link=link,
+                urgent=False,
             )
+        elif due.reason is Reason.LIVE:
+            message = self._live_message(due, words, tag=_live_tag(tag), link=link)
         else:
             message = self._message(due, words, tag=tag, link=link)
         await self._delivery.async_send(receiver, message, words)
@@ -485,7 +531,29 @@ class OutageNotifier:
             token=token,
             since=since,
             quiet=due.reason is Reason.CALMER,
+            urgent=on,
             private=private,
+        )
+
+    def _live_message(
+        self, due: DueNotification, words: Translations, *, tag: str, link: str
+    ) -> Message:
+        """Return a live update: which key to take, why and since when."""
+        situation = due.situation
+        title = words.format("notice_title_other")
+        if situation.kind is SituationKind.DRILL:
+            title = words.format("drill_title", title=title)
+        _, text = self._render(due, words, escape=False)
+        outage = self._outage_of(situation.id)
+        return Message(
+            # On iOS, the title of a live activity cannot be changed.
+            title=title,
+            text="\n".join(text.split("\n")[:_LIVE_LINES]),
+            tag=tag,
+            link=link,
+            since=outage.start if outage is not None else None,
+            quiet=True,
+            live=True,
         )
 
     def _render(
@@ -658,6 +726,7 @@ class OutageNotifier:
                 text=words.format("test_text"),
                 tag=f"{DOMAIN}_test",
                 link=self._link(),
+                urgent=False,
             )
             try:
                 await self._delivery.async_send(receiver, message, words)
@@ -710,6 +779,11 @@ class OutageNotifier:
 def _outage_id(outage: Outage) -> str:
     """Return the ID of an outage, which it has over restarts."""
     return f"outage|{outage.region}|{outage.start.isoformat()}"
+
+
+def _live_tag(tag: str) -> str:
+    """Return the tag of the live update beside a notification."""
+    return f"{tag}_live"
 
 
 def _split_id(situation_id: str) -> tuple[str, str]:

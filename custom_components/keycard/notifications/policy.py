@@ -37,6 +37,8 @@ class Reason(StrEnum):
     SUMMARY = "summary"
     ALL_CLEAR = "all_clear"
     CLEAR = "clear"
+    LIVE = "live"
+    LIVE_END = "live_end"
 
 
 # These count for the daily limit, those are also held back by it.
@@ -44,6 +46,9 @@ _COUNTED = frozenset(
     {Reason.TAKE, Reason.AGAIN, Reason.REMINDER, Reason.LATER, Reason.WARNING}
 )
 _LIMITED = frozenset({Reason.AGAIN, Reason.REMINDER, Reason.WARNING})
+
+# These show a live update, and remove it.
+_LIVE = frozenset({Reason.LIVE, Reason.LIVE_END})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +109,13 @@ class NotificationPolicy:
         utcnow: datetime,
         time_zone: tzinfo,
         busy: Collection[str] = (),
+        live: Collection[str] = (),
     ) -> Decision:
         """Return the due notifications.
 
         `places` tells by person whether they are at home; nothing is due for the
-        receivers in `busy`, to which a notification is being sent.
+        receivers in `busy`, to which a notification is being sent. Those in `live`
+        support live updates.
         """
         decision = Decision()
         for situation in situations:
@@ -127,7 +134,10 @@ class NotificationPolicy:
                 one.state.observe_place(home=places.get(receiver.receiver.person or ""))
                 if receiver.receiver.id in busy:
                     continue
-                if (reason := self._limited(one.due(decision), one, decision)) is None:
+                reason = self._limited(one.due(decision), one, decision)
+                if reason is None:
+                    reason = one.live_due(supported=receiver.receiver.id in live)
+                if reason is None:
                     continue
                 if one.state.retry is not None and utcnow < one.state.retry:
                     decision.wait_until(one.state.retry)
@@ -163,6 +173,9 @@ class NotificationPolicy:
         receiver = due.receiver.receiver
         state = self._record.receiver(record, receiver.id)
         state.mark_reached()
+        if due.reason in _LIVE:
+            state.live = state.keys if due.reason is Reason.LIVE else None
+            return
         day = self._record.day(receiver.limit_id, utcnow.astimezone(time_zone).date())
         if due.reason is Reason.SUMMARY:
             day.summary, state.left = True, False
@@ -272,6 +285,15 @@ class _Case:
             return self._when_calmer(decision)
         self.state.calmer = None
         return self._when_unchanged(decision) if self.situation.keys else None
+
+    def live_due(self, *, supported: bool) -> Reason | None:
+        """Return why a live update is due, which shows the keys that it was told."""
+        state = self.state
+        if self.situation.over or state.closed or state.got_it or not state.keys:
+            return None if state.live is None else Reason.LIVE_END
+        if not supported or not self.situation.known:
+            return None
+        return None if state.live == state.keys else Reason.LIVE
 
     def _needs_new_key(self, notified: Mapping[str, PhysicalKey] | None) -> bool:
         return any(

@@ -51,6 +51,7 @@ class StoredReceiver(TypedDict):
     left: NotRequired[bool]
     calmer: NotRequired[str | None]
     closed: NotRequired[bool]
+    live: NotRequired[dict[str, str] | None]
     failures: NotRequired[int]
     failed: NotRequired[str | None]
     retry: NotRequired[str | None]
@@ -130,6 +131,9 @@ class ReceiverState:
     """Time since which fewer keys are needed than were notified."""
 
     closed: bool = False
+    live: Mapping[str, PhysicalKey] | None = None
+    """The keys in the live update that it shows, by vehicle; None without one."""
+
     failures: int = 0
     failed: datetime | None = None
     """Time since which every delivery has failed."""
@@ -178,9 +182,7 @@ class ReceiverState:
         return StoredReceiver(
             token=self.token,
             name=self.name,
-            keys=None
-            if self.keys is None
-            else {vehicle: key.value for vehicle, key in self.keys.items()},
+            keys=_dump_keys(self.keys),
             regions=sorted(self.regions),
             at=_text(self.at),
             received=_text(self.received),
@@ -191,6 +193,7 @@ class ReceiverState:
             left=self.left,
             calmer=_text(self.calmer),
             closed=self.closed,
+            live=_dump_keys(self.live),
             failures=self.failures,
             failed=_text(self.failed),
             retry=_text(self.retry),
@@ -200,13 +203,10 @@ class ReceiverState:
     def from_stored(cls, stored: StoredReceiver) -> ReceiverState:
         """Return a stored state; raise an error if it is invalid."""
         check_type(stored, StoredReceiver)
-        keys = stored.get("keys")
         return cls(
             token=stored["token"],
             name=stored.get("name", ""),
-            keys=None
-            if keys is None
-            else {vehicle: PhysicalKey(key) for vehicle, key in keys.items()},
+            keys=_load_keys(stored.get("keys")),
             regions=frozenset(stored.get("regions", ())),
             at=_time(stored.get("at")),
             received=_time(stored.get("received")),
@@ -220,6 +220,7 @@ class ReceiverState:
             left=stored.get("left", False),
             calmer=_time(stored.get("calmer")),
             closed=stored.get("closed", False),
+            live=_load_keys(stored.get("live")),
             failures=max(0, stored.get("failures", 0)),
             failed=_time(stored.get("failed")),
             retry=_time(stored.get("retry")),
@@ -238,7 +239,10 @@ class SituationRecord:
     @property
     def open(self) -> bool:
         """Return whether the end is still to be notified to a receiver."""
-        return any(one.notified and not one.closed for one in self.receivers.values())
+        return any(
+            (one.notified and not one.closed) or one.live is not None
+            for one in self.receivers.values()
+        )
 
     def as_stored(self) -> StoredSituation:
         """Return the data to store."""
@@ -416,6 +420,18 @@ def _items(
 
 def _not_after(at: datetime | None, latest: datetime) -> datetime | None:
     return at if at is None else min(at, latest)
+
+
+def _dump_keys(keys: Mapping[str, PhysicalKey] | None) -> dict[str, str] | None:
+    if keys is None:
+        return None
+    return {vehicle: key.value for vehicle, key in keys.items()}
+
+
+def _load_keys(stored: Mapping[str, str] | None) -> dict[str, PhysicalKey] | None:
+    if stored is None:
+        return None
+    return {vehicle: PhysicalKey(key) for vehicle, key in stored.items()}
 
 
 def _text(at: datetime | None) -> str | None:

@@ -237,13 +237,30 @@ def join_cases(cases: Sequence[Scenario]) -> Scenario:
     """Return a case that plays several cases of the same homes one after another."""
     first, *others = cases
     timeline = list(first.timeline)
+    notices = list(first.phone.notices) if first.phone else []
     end = first.end
     for case in others:
-        if case.homes != first.homes:
+        if not _same_homes(case, first):
             raise CaseError(f"{case.path}: needs the same homes as {first.path}")
         timeline += [replace(step, at=end + step.at) for step in case.timeline]
+        if case.phone is not None:
+            notices += [replace(one, at=end + one.at) for one in case.phone.notices]
         end += case.end
-    return replace(cases[-1], timeline=tuple(timeline))
+    last = cases[-1]
+    phone = next((case.phone for case in cases if case.phone is not None), None)
+    return replace(
+        last,
+        timeline=tuple(timeline),
+        phone=None if phone is None else replace(phone, notices=tuple(notices)),
+    )
+
+
+def _same_homes(one: Scenario, other: Scenario) -> bool:
+    """Return whether two cases play in the same homes, with any provider."""
+    homes = (
+        [replace(home, not_with={}) for home in case.homes] for case in (one, other)
+    )
+    return next(homes) == next(homes)
 
 
 def load_homes(path: Path | str) -> tuple[Home, ...]:
@@ -336,8 +353,8 @@ def _texts(node: YamlNode) -> tuple[str, ...]:
 
 def _step(node: YamlNode, homes: tuple[Home, ...], phone: PhoneSpec | None) -> Step:
     node.allow_keys(
-        *("at", "narration", "set", "expect", "restart", "do", "press", "clock"),
-        "token",
+        *("at", "narration", "set", "expect", "restart", "do", "press"),
+        *("clock", "token"),
     )
     cars = [car.name for home in homes for car in home.cars]
     do = _request(one, cars) if (one := node.get("do")) else None
@@ -357,19 +374,19 @@ def _step(node: YamlNode, homes: tuple[Home, ...], phone: PhoneSpec | None) -> S
     return step
 
 
-def _press(node: YamlNode, phone: PhoneSpec | None) -> str:
-    if phone is None:
-        node.fail("a button needs a phone")
-    buttons = dict.fromkeys(one for notice in phone.notices for one in notice.buttons)
-    return node.one_of(tuple(buttons))
-
-
 def _sentence(node: YamlNode) -> str:
     """Return a sentence without line breaks."""
     sentence = " ".join(node.text().split())
     if not re.fullmatch(r"[A-Z].*[^.]\.", sentence):
         node.fail("must be a sentence: it begins with a capital and ends with a period")
     return sentence
+
+
+def _press(node: YamlNode, phone: PhoneSpec | None) -> str:
+    if phone is None:
+        node.fail("a button needs a phone")
+    buttons = dict.fromkeys(one for notice in phone.notices for one in notice.buttons)
+    return node.one_of(tuple(buttons))
 
 
 def _conditions(node: YamlNode, cars: list[str]) -> dict[str, str]:

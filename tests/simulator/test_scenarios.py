@@ -107,6 +107,10 @@ def test_joined_cases_play_one_after_another(tmp_path: Path) -> None:
     joined = join_cases([case, case])
     assert [step.at for step in joined.timeline] == [600, 5400, 6060, 10860]
     assert joined.end == 2 * case.end
+    assert joined.phone is not None
+    assert case.phone is not None
+    first, second = (one.at for one in joined.phone.notices)
+    assert second == first + case.end
     other = load_case(write_case(tmp_path, GOOD.replace("2018", "2017")))
     with pytest.raises(CaseError, match="needs the same homes"):
         join_cases([case, other])

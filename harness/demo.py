@@ -7,17 +7,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 import signal
 import socket
+import sys
 import tempfile
-import time
+import threading
 from typing import override
 
 import aiohttp
 from rich.console import Console
 
+from homeassistant.core import HomeAssistant
 from homeassistant.runner import configure_event_loop
 
 from simulator import CaseError, Simulator, load_case
-from simulator.scenarios.scenario import Home, PhoneSpec, Scenario
+from simulator.scenarios.scenario import Home, PhoneSpec, Scenario, join_cases
 
 from . import fake_network
 from .clock import OffsetClock
@@ -32,14 +34,21 @@ from .frontend_client import (
     HOST,
     FrontendClient,
     complete_onboarding,
+    keep_signed_in,
+    local_time_zone,
     write_initial_storage,
 )
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_full
 from .phone import Phone, user_phone
 from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
+from .visitors import Visitors
 
-DEFAULT_CASE = ROOT / "tests" / "cases" / "2021-11-19-worldwide.yaml"
+CASES = ROOT / "tests" / "cases"
+DEFAULT_CASES = (
+    CASES / "own-internet-before-an-outage.yaml",
+    CASES / "2021-11-19-worldwide.yaml",
+)
 STOP_SECONDS = 10.0
 MAX_PORT = 65_535
 
@@ -47,9 +56,9 @@ MAX_PORT = 65_535
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     """Run a scenario in a Home Assistant that can be visited."""
     options = _options(arguments)
-    console = DemoConsole(Console())
+    console = DemoConsole(Console(), verbose=options.verbose)
     try:
-        case = load_case(options.case)
+        case = join_cases([load_case(path) for path in options.case or DEFAULT_CASES])
     except CaseError as err:
         console.fail(str(err))
         return 2
@@ -82,6 +91,11 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
         console.fail(str(err))
         return 1
     finally:
+        # Home Assistant logs what nothing catches, and the log is not printed.
+        sys.excepthook, threading.excepthook = (
+            sys.__excepthook__,
+            threading.__excepthook__,
+        )
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
@@ -93,10 +107,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--case",
+        action="append",
         type=Path,
-        default=DEFAULT_CASE,
         metavar="FILE",
-        help="case to run",
+        help="case to run; several of the same home run one after another",
     )
     parser.add_argument(
         "--port", type=_port, default=8123, help="port of Home Assistant (8123)"
@@ -105,6 +119,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--once",
         action="store_true",
         help="run at full speed and stop; fail if an expectation does not hold",
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print the conditions of the simulated cloud and all checks, too",
     )
     return parser.parse_args(arguments)
 
@@ -159,21 +178,21 @@ class Demo:
         simulator = Simulator(
             self._case.homes, get_time=self._clock.true_time, tls=True
         )
-        traffic = Traffic()
+        traffic, visitors = Traffic(), Visitors()
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._console.break_silence())
             folder = stack.enter_context(
                 tempfile.TemporaryDirectory(
                     prefix="keycard-demo-", ignore_cleanup_errors=True
                 )
             )
             stack.enter_context(traffic.count_requests())
+            stack.enter_context(visitors.watch())
             await stack.enter_async_context(simulator)
             trust(simulator)
             self._loop.network = build_network(simulator)
-            self._console.write(
-                "Starting the simulated cloud and Home Assistant (ten seconds)..."
-            )
-            instance = HomeAssistantInstance(Path(folder), self._loop, boot_full)
+            self._console.begin("Starting a simulated Tesla and Home Assistant", 30)
+            instance = HomeAssistantInstance(Path(folder), self._loop, _boot)
             self._configure(instance, Path(folder))
             stack.push_async_callback(self._stop, instance)
             await self._start(instance)
@@ -192,23 +211,31 @@ class Demo:
                     )
                 )
 
-            rate_control = RateControl(self._clock, self._loop, traffic, simulator)
-            self._console.write(f"Home Assistant is at {self.url} (you are signed in).")
+            rate_control = RateControl(
+                self._clock, self._loop, traffic, simulator, visitors
+            )
             environment = DemoEnvironment(
                 simulator,
                 instance,
                 rate_control,
                 client,
-                console=self._console,
-                url=self.url,
                 add_phone=add_phone,
             )
+            self._console.begin(
+                "Setting Keycard up with a simulated phone, as you would", 30
+            )
+            if self._case.phone is None:
+                await environment.add_phone(PhoneSpec())
             return await self._run_case(environment, rate_control)
 
     def _configure(self, instance: HomeAssistantInstance, folder: Path) -> None:
         instance.configure(
             self._case.homes[0].region,
-            {"auth_providers": AUTH_PROVIDERS, "internal_url": self.url},
+            {
+                "auth_providers": AUTH_PROVIDERS,
+                "internal_url": self.url,
+                "time_zone": local_time_zone(),
+            },
             EXTRA_INTEGRATIONS,
         )
         write_initial_storage(folder, self._port)
@@ -216,33 +243,43 @@ class Demo:
     async def _run_case(
         self, environment: DemoEnvironment, rate_control: RateControl
     ) -> int:
-        begin = time.perf_counter()
+        """Run the case; return the exit status."""
         narrator = Narrator(
-            self._case, environment, rate_control, self._console, slow=not self._once
+            self._case,
+            environment,
+            rate_control,
+            self._console,
+            url=f"{self.url}/{DASHBOARD}",
+            slow=not self._once,
         )
         passed = await ScenarioRunner(self._case, environment, narrator).run()
         rate_control.rate = 0
-        minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
+        minutes, seconds = divmod(round(narrator.elapsed), 60)
         self._console.write(
-            f"\nThe case took {minutes}:{seconds:02} minutes:"
+            f"\nThe story took {minutes}:{seconds:02} minutes:"
             f" {'everything went as expected' if passed else 'checks failed'}."
         )
         for error in (errors := self._log.keycard_errors):
             self._console.fail(error)
         if not self._once:
-            await self._keep_running(environment)
+            await self._keep_running(environment, narrator)
         return 0 if passed and not errors else 1
 
-    async def _keep_running(self, environment: DemoEnvironment) -> None:
+    async def _keep_running(
+        self, environment: DemoEnvironment, narrator: Narrator
+    ) -> None:
         """Advance to the current time and keep Home Assistant running."""
         remaining = -self._clock.wall_offset
         if remaining > 0:
             await environment.run_until(environment.now + remaining)
+        self._console.activity = None
         self._console.write(
-            f"Home Assistant stays up at {self.url} (you are signed in)."
-            " Ctrl-C ends the demo."
+            f"Home Assistant stays up at {self.url} (you are signed in): try"
+            " Start a drill on the device Tesla cloud. Ctrl-C ends the demo."
         )
-        await self._loop.create_future()
+        while True:
+            narrator.show_notifications()
+            await asyncio.sleep(1)
 
     async def _start(self, instance: HomeAssistantInstance) -> None:
         """Start Home Assistant; an incomplete start could not be stopped."""
@@ -273,15 +310,11 @@ class DemoEnvironment(ScenarioEnvironment):
         time_control: TimeControl,
         client: FrontendClient,
         *,
-        console: DemoConsole,
-        url: str,
         add_phone: Callable[[PhoneSpec], Awaitable[Phone]],
     ) -> None:
-        """Initialize with the frontend's client and URL, and the console."""
+        """Initialize with the frontend's client."""
         super().__init__(simulator, instance, time_control, client, add_phone)
         self._front = client
-        self._console = console
-        self._url = url
 
     @override
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
@@ -290,4 +323,16 @@ class DemoEnvironment(ScenarioEnvironment):
         await super().install(home, near)
         if first:
             await self._front.save_wall_view()
-            self._console.write(f"Open the wall view: {self._url}/{DASHBOARD}")
+
+    @override
+    async def restart(self) -> None:
+        """Restart Home Assistant; a full one needs real time."""
+        await self.instance.stop()
+        await self.instance.start()
+
+
+async def _boot(folder: Path) -> HomeAssistant:
+    """Start Home Assistant for a clock that runs fast."""
+    hass = await boot_full(folder)
+    keep_signed_in(hass)
+    return hass

@@ -1,10 +1,12 @@
 """Client of Home Assistant's HTTP API: sign-in, settings and wall view."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 import json
+import os
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import aiohttp
 
@@ -28,7 +30,25 @@ AUTH_PROVIDERS = [
         "allow_bypass_login": True,
     }
 ]
+LOCAL_TIME = Path("/etc/localtime")
 WALL_VIEW = {"strategy": {"type": "custom:keycard"}}
+
+
+def local_time_zone() -> str:
+    """Return the time zone of this machine, where the browser runs, too."""
+    for name in (os.environ.get("TZ", "").lstrip(":"), _linked_time_zone()):
+        if name and name in available_timezones():
+            return name
+    offset = datetime.now().astimezone().utcoffset()
+    hours = round((offset or timedelta()) / timedelta(hours=1))
+    # The sign in these names is contrary to that of the offset.
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
+
+
+def _linked_time_zone() -> str:
+    """Return the time zone that the system's link names, empty if there is none."""
+    _, _, name = str(LOCAL_TIME.resolve()).partition("zoneinfo/")
+    return name
 
 
 def write_initial_storage(folder: Path, port: int) -> None:
@@ -49,13 +69,17 @@ def write_initial_storage(folder: Path, port: int) -> None:
         (storage / key).write_text(json.dumps(stored))
 
 
-async def complete_onboarding(hass: HomeAssistant) -> str:
-    """Create the user and return an access token."""
-    # The clock runs fast: keep the user signed in.
+def keep_signed_in(hass: HomeAssistant) -> None:
+    """Make new sign-ins last, as the clock runs fast."""
     create_refresh_token = partial(
         hass.auth.async_create_refresh_token, access_token_expiration=TOKEN_LIFETIME
     )
     setattr(hass.auth, "async_create_refresh_token", create_refresh_token)  # noqa: B010 - a method
+
+
+async def complete_onboarding(hass: HomeAssistant) -> str:
+    """Create the user and return an access token."""
+    keep_signed_in(hass)
     user = await hass.auth.async_create_user(USER_NAME, group_ids=[GROUP_ID_ADMIN])
     token = await hass.auth.async_create_refresh_token(
         user, client_name="Demo", client_id=f"http://{HOST}/"

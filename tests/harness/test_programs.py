@@ -23,6 +23,12 @@ timeline:
     expect: {status: outage, key: keycard, notified: 1, within: "0:05"}
 """
 
+RESTART = """
+  - at: "0:10"
+    restart: true
+    expect: {status: outage, notified: 1, within: "0:05"}
+"""
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
@@ -101,12 +107,25 @@ def test_a_typo_in_a_case_is_one_clear_line(case: Path, litter: Path) -> None:
 def test_a_demo_prints_its_progress_and_leaves_no_files(
     case: Path, litter: Path, free_port: int
 ) -> None:
-    shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
+    case.write_text(
+        FAILS.replace("set:", "narration: The cloud fails.\n    set:").rstrip()
+        + RESTART
+    )
+    arguments = ("--once", "--verbose", "--port", free_port, "--case", case)
+    shown = run(litter, "demo", *arguments)
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "operational" in shown.stdout
-    assert "take → Ada: keycard" in shown.stdout
-    assert "notice at 0:0" in shown.stdout
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    address = f"Open the wall view: http://127.0.0.1:{free_port}/keycard-demo"
+    (opened,) = (n for n, line in enumerate(lines) if line.startswith(address))
+    assert lines[opened + 1] == "Keycard: Operational · Ada: Usual key"
+    assert "The cloud fails." in shown.stdout
+    assert "na.status: refuse" in shown.stdout
+    assert "Keycard: Outage (Your region) · Ada: Keycard" in lines
+    assert any(line.startswith("╭─ Phone, ") for line in lines)
+    assert "[ Got it ]  [ Remind me in 1 h ]" in shown.stdout
+    assert "The bell of Home Assistant shows the same." in lines
     assert "as expected, seen after" in shown.stdout
+    assert "Home Assistant restarts" in shown.stdout
     assert "everything went as expected" in shown.stdout
     assert not list(litter.iterdir())
 
@@ -117,6 +136,7 @@ def test_a_demo_fails_where_an_expectation_does(
     case.write_text(FAILS.replace("notified: 1", "notified: 0"))
     shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
     assert shown.returncode == 1
+    assert "as expected, seen after" not in shown.stdout
     assert "missed notified: expected 0, seen 1" in shown.stdout
 
 
@@ -130,6 +150,21 @@ def test_a_taken_port_is_one_clear_line(litter: Path, socket_enabled: None) -> N
     assert shown.stderr == ""
     assert shown.stdout.startswith(f"port {port} is taken (Address already in use)")
     assert shown.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("program", ["demo", "replay", "screenshots"])
+def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [ROOT / "script" / program, "--help"],
+        env={"PATH": os.environ["PATH"], "KEYCARD_CACHE": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"script/{program} [" in shown.stdout
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.demo_narrator import IDLE_REAL_SECONDS, idle_rate
+from harness.demo_narrator import IDLE_REAL_SECONDS, STEP_RATE, idle_rate, story_seconds
 from harness.outcome_report import format_time, from_json, to_json
 from harness.scenario_runner import (
     SETTLE_SECONDS,
@@ -419,3 +419,5 @@ def test_idle_time_of_a_demo_is_short(case: Callable[..., Scenario]) -> None:
     story = case(FAILS, {**RECOVERS, "at": "5:00"})
     quiet = story.end - 2 * 180
     assert quiet / idle_rate(story) == pytest.approx(IDLE_REAL_SECONDS)
+    slow = 2 * 180 / STEP_RATE
+    assert story_seconds(story) == pytest.approx(IDLE_REAL_SECONDS + slow)

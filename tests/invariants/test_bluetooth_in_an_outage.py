@@ -496,12 +496,25 @@ async def test_a_car_that_comes_and_goes_is_logged_once(
     entry: MockConfigEntry,
     near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Times of advertisements use the movable clock, too.
+    for name in (
+        "custom_components.keycard.bluetooth.scanner.MONOTONIC_TIME",
+        "harness.bluetooth_proxy.monotonic_time_coarse",
+    ):
+        monkeypatch.setattr(name, story.clock.monotonic)
+    await story.go(120)
     caplog.set_level("INFO", "custom_components.keycard")
-    near.proxy.remove()
-    await story.go(1800)
-    assert caplog.text.count("A vehicle is out of range of Bluetooth") == 1
-    assert caplog.text.count("A vehicle is in range of Bluetooth") == 0
+    for times in (1, 2):
+        story.simulator.set("car.Ada", "gone")
+        await story.go(600)
+        assert caplog.text.count("A vehicle is out of range of Bluetooth") == times
+        assert caplog.text.count("A vehicle is in range of Bluetooth") == times - 1
+        story.simulator.set("car.Ada", "near")
+        await story.go(600)
+        assert caplog.text.count("A vehicle is out of range of Bluetooth") == times
+        assert caplog.text.count("A vehicle is in range of Bluetooth") == times
 
 
 async def test_bluetooth_entities_are_removed_with_the_key(

@@ -321,3 +321,24 @@ async def test_disabling_and_enabling_in_an_outage_logs_one_outage(
     await story.go(5)
     (kept,) = hass_storage[STORE_KEY]["data"]["outages"]
     assert kept["left"] is False
+
+
+async def test_an_entry_disabled_in_an_outage_keeps_no_other_from_its_all_clear(
+    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+) -> None:
+    entry = await story.settled(compatible_entry)
+    other = await story.settled(watching_entry)
+    story.simulator.apply(DOWN)
+    await story.go(300)
+    assert status_of(entry) == status_of(other) == "outage"
+    await story.hass.config_entries.async_set_disabled_by(
+        entry.entry_id, ConfigEntryDisabler.USER
+    )
+    story.simulator.apply(UP)
+    await story.go(900)
+    assert status_of(other) == "operational"
+    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
+    assert outage.end is not None
+    events = [one for one in story.states() if one.startswith("event.")]
+    shown = [story.hass.states.get(one) for one in events]
+    assert "all_clear" in {one.attributes.get("notice") for one in shown if one}

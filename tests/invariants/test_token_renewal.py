@@ -171,6 +171,12 @@ async def test_an_odd_lifetime_renews_no_more_often(
     story: Story, monkeypatch: pytest.MonkeyPatch, lifetime: object
 ) -> None:
     entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    entry.add_to_hass(story.hass)
+    # An earlier version stored all fields of an answer.
+    token = {**entry.data["token"], "stored_before": {"a": [1]}}
+    story.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": token}
+    )
     await story.settled(entry)
     asked = renewing(story, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
     await story.go(SOON + 600)

@@ -33,7 +33,7 @@ def test_data_that_stand_still_are_the_service_s(home: Home) -> None:
 def test_stale_data_end_with_the_first_newer_timestamp(
     home: Home,
 ) -> None:
-    settle(home, ADA, third_party=True)
+    entry = settle(home, ADA, third_party=True)
     failing = {"na.status": "503 busy", "na.api": "503 busy"}
     change(home, failing)
     home.run(SETTLED + 900)
@@ -41,9 +41,12 @@ def test_stale_data_end_with_the_first_newer_timestamp(
     home.run(SETTLED + 2400)
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
     assert home.assessment.subsystems == (Subsystem.DATA,)
+    asked = entry.data_calls
     change(home, {"na.data": OK})
-    home.run(SETTLED + 3600)
+    while status(home) is Status.DEGRADED and home.monotonic < SETTLED + 3600:
+        home.run(home.monotonic + 5)
     assert status(home) is Status.OPERATIONAL
+    assert entry.data_calls == asked + 1
 
 
 def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:

@@ -58,8 +58,8 @@ async def test_a_browser_that_loads_a_page_is_noticed(socket_enabled: None) -> N
             seen.append(visitors.loading)
             real_time.now += SIGN_IN_SECONDS / 2
             seen.append(visitors.loading)
-    without_browser, page = [False, False], [True, True, False]
-    assert seen == [*without_browser, *page, False, True, False]
+    without_browser, page, web_socket = [False] * 2, [True] * 2, [True] * 2
+    assert seen == [*without_browser, *page, False, *web_socket, False]
 
 
 @pytest.mark.parametrize("rate", [0.0, 100.0])

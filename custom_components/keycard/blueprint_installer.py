@@ -53,7 +53,8 @@ def old_relays(hass: HomeAssistant) -> list[str]:
 @callback
 def old_relay_inputs(hass: HomeAssistant) -> list[dict[str, Any]]:
     """Return the inputs of the automations that notify with the old blueprint."""
-    component = hass.data[DATA_COMPONENT]
+    if (component := hass.data.get(DATA_COMPONENT)) is None:
+        return []
     return [
         dict(config[CONF_USE_BLUEPRINT].get(CONF_INPUT, {}))
         for entity_id in old_relays(hass)

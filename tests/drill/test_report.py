@@ -79,6 +79,11 @@ def in_words(
                 ("ready_not_sent", {}),
             ],
         ),
+        (NotificationResult(enabled=False), [("ready_disabled", {})]),
+        (
+            NotificationResult(failed=("Old phone",)),
+            [("ready_failed", {"receivers": "Old phone"})],
+        ),
         (
             NotificationResult(
                 sent=("Anne's phone", "Home Assistant"),

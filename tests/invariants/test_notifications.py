@@ -8,7 +8,7 @@ import pytest
 
 from homeassistant.components import persistent_notification
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
@@ -231,6 +231,46 @@ async def test_one_who_knows_of_an_outage_gets_no_early_warning_of_it(
     story.simulator.apply(UP)
     await story.go(1200)
     assert phone.titles[1:] == ["All clear: Tesla's cloud is back"]
+
+
+@pytest.mark.parametrize("person", [{}, {"person": "person.anne"}])
+async def test_a_drill_reports_who_was_told(
+    story: Story,
+    watching_entry: MockConfigEntry,
+    phone: Phone,
+    person: dict[str, str],
+) -> None:
+    """Only what happened is reported: a phone that was not pressed is not named."""
+    hass = story.hass
+    app = hass.config_entries.async_entries("mobile_app")[0]
+    tracker = er.async_get(hass).async_get_or_create(
+        "device_tracker", "mobile_app", "1", device_id=phone.device_id, config_entry=app
+    )
+    trackers = {"device_trackers": [tracker.entity_id]}
+    for name, attributes in (("Anne", trackers), ("Ben", {}), ("Cleo", {})):
+        hass.states.async_set(
+            f"person.{name.lower()}", "home", {"friendly_name": name, **attributes}
+        )
+    entry = await settled_with(
+        story,
+        watching_entry,
+        receiver("phone", phone.device_id, "Anne's phone", **person),
+        receiver("phone", "1" * 32, "Anne's old phone", **person),
+        receiver("phone", "0" * 32, "Cleo's phone", person="person.cleo"),
+        receiver("bell"),
+    )
+    await story.act("press", f"button.{_cloud(story)}_start_a_drill")
+    await story.go(5)
+    await phone.press("Got it")
+    await story.act("press", f"button.{_cloud(story)}_end_the_drill")
+    report = entry.runtime_data.drill.readiness
+    assert report is not None
+    assert {name: sorted(report[name]) for name in ("sent", "failed", "got_it")} == {
+        "sent": ["Anne's phone", "bell"],
+        "failed": ["Anne's old phone", "Cleo's phone"],
+        "got_it": ["Anne's phone"],
+    }
+    assert report["without_phone"] == ["Ben"]
 
 
 async def test_the_test_button_sends_a_test(

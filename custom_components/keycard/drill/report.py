@@ -28,8 +28,14 @@ class NotificationResult:
 
     automations: tuple[AutomationResult, ...] = ()
     receivers: tuple[str, ...] = ()
+    enabled: bool = True
+    """Whether Keycard itself notifies its receivers."""
+
     sent: tuple[str, ...] = ()
     """Receivers that Keycard itself sent a notification, which need not have come."""
+
+    failed: tuple[str, ...] = ()
+    """Receivers to which no notification could be handed over."""
 
     acknowledged: tuple[str, ...] = ()
     """Receivers on which *Got it* was pressed."""
@@ -79,6 +85,7 @@ class Readiness:
             ],
             "receivers": list(self.notifications.receivers),
             "sent": list(self.notifications.sent),
+            "failed": list(self.notifications.failed),
             "got_it": list(self.notifications.acknowledged),
             "without_phone": list(self.notifications.persons_without_phone),
             "cars": [
@@ -125,11 +132,14 @@ def _notification_lines(
             yield translations.format("ready_did_not_run", name=name)
     for key, names in (
         ("ready_receivers", results.sent),
+        ("ready_failed", results.failed),
         ("ready_pressed", results.acknowledged),
     ):
         if names:
             yield translations.format(key, receivers=_row(names))
-    if not results.automations and not results.sent:
+    if not results.enabled:
+        yield translations.format("ready_disabled")
+    elif not (results.automations or results.sent or results.failed):
         yield translations.format("ready_no_automation")
     if names := results.persons_without_phone:
         yield translations.format("ready_no_phone", persons=_row(names))

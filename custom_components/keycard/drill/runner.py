@@ -1,7 +1,7 @@
 """Run the drills of a config entry."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -16,9 +16,10 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..helpers.timer import Timer
+from ..notifications.notifier import notifications_enabled
 from ..notifications.publisher import OutageEventPublisher
 from ..notifications.receivers import ReceiverKind
-from ..notifications.record import drill_id
+from ..notifications.record import Button, drill_id
 from ..notifications.store import DATA_RECORD
 from ..notifications.subentries import receivers_of
 from ..outage.detector import OutageDetector
@@ -223,22 +224,47 @@ class DrillRunner:
         record = self.hass.data[DATA_RECORD].record
         situation = record.situations.get(drill_id(self.entry_id, since))
         states = () if situation is None else situation.receivers.values()
-        phones = {
-            er.async_resolve_entity_id(er.async_get(self.hass), receiver.person)
-            for entry in self.hass.config_entries.async_entries(DOMAIN)
-            for receiver in receivers_of(entry)
-            if receiver.kind is ReceiverKind.PHONE and receiver.person is not None
-        }
+        entry = self.hass.config_entries.async_get_known_entry(self.entry_id)
         return replace(
             result,
+            enabled=notifications_enabled(entry),
             sent=tuple(state.name for state in states if state.notified),
-            acknowledged=tuple(state.name for state in states if state.got_it),
-            persons_without_phone=tuple(
-                person.name
-                for person in self.hass.states.async_all("person")
-                if person.entity_id not in phones
+            failed=tuple(
+                state.name for state in states if state.failures and not state.notified
             ),
+            # The other phones of a person were not pressed.
+            acknowledged=tuple(
+                state.name
+                for state in states
+                if any(button is Button.GOT_IT for button, _ in state.presses)
+            ),
+            persons_without_phone=tuple(self._persons_without_phone()),
         )
+
+    def _persons_without_phone(self) -> Iterator[str]:
+        """Yield the names of persons none of whose phones is a receiver."""
+        entities = er.async_get(self.hass)
+        phones = [
+            receiver
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            for receiver in receivers_of(entry)
+            if receiver.kind is ReceiverKind.PHONE
+        ]
+        devices = {phone.target for phone in phones}
+        persons = {
+            er.async_resolve_entity_id(entities, phone.person)
+            for phone in phones
+            if phone.person is not None
+        }
+        for person in self.hass.states.async_all("person"):
+            trackers = person.attributes.get("device_trackers", [])
+            carried = {
+                entity.device_id
+                for tracker in trackers
+                if (entity := entities.async_get(tracker)) is not None
+            }
+            if person.entity_id not in persons and not carried & devices:
+                yield person.name
 
     def _end(self, reason: EndReason) -> DrillListeners:
         """End the drill and return its listeners."""

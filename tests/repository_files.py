@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 import json
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def keys_at(value: Json, *path: str) -> set[str]:
     return set(value) if isinstance(value, Mapping) else set()
 
 
+@cache
 def manifest() -> dict[str, Json]:
     """Read the manifest."""
     return read_json(KEYCARD / "manifest.json")
@@ -59,6 +61,7 @@ def manifest() -> dict[str, Json]:
 LANGUAGES = sorted(path.stem for path in (KEYCARD / "translations").glob("*.json"))
 
 
+@cache
 def translations(language: str) -> dict[str, Json]:
     """Read the translations of a language."""
     return read_json(KEYCARD / "translations" / f"{language}.json")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from homeassistant.util.location import distance
 
@@ -116,7 +117,7 @@ class VehicleData:
             bluetooth is not None and bluetooth.provisional and bool(self.fresh_fields)
         )
 
-    @property
+    @cached_property
     def usable_state(self) -> VehicleState | None:
         """Return the state without fields that may have changed, None if unknown."""
         state = self.state

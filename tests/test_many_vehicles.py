@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
 from custom_components.keycard.flows.server_check import _check_products
 from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
@@ -14,7 +17,7 @@ from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.product_list import MAX_VEHICLES
 
-from .conftest import until
+from .conftest import WATCHED_CARS, SetUp, until
 
 COUNT = 16
 
@@ -51,6 +54,26 @@ async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
     steps = before + COUNT - BATCH_SIZE
     await until(hass, lambda: len(got) == 1 + steps)
     assert [len(cars) for cars in got[1:]] == [1] * steps
+
+
+async def test_entities_that_are_added_later_are_not_removed(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    cars = {f"car_{n}": {**WATCHED_CARS["ada"], "name": f"Car {n}"} for n in range(16)}
+    entry = MockConfigEntry(
+        domain="keycard",
+        unique_id=watching_entry.unique_id,
+        data=dict(watching_entry.data),
+        options={**watching_entry.options, "cars": cars},
+    )
+    await set_up(entry)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    changes = async_capture_events(hass, er.EVENT_ENTITY_REGISTRY_UPDATED)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert [one.data for one in changes if one.data["action"] == "remove"] == []
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert sum("key_to_take" in one.unique_id for one in entities) == len(cars)
 
 
 async def test_a_list_above_the_limit_is_rejected(

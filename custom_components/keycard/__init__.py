@@ -70,7 +70,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     await coordinator.async_restore_entry()
     entry.runtime_data = coordinator.runtime_data
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    async_remove_stale_entities(hass, entry)
+    entry.async_create_background_task(
+        hass, async_remove_stale_entities(hass, entry), f"{DOMAIN} remove entities"
+    )
     coordinator.async_start()
     async_track_issues(hass, entry)
     data = entry.runtime_data

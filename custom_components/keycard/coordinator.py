@@ -173,6 +173,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             bluetooth_key=credentials.bluetooth_key,
             on_added=self._async_vehicle_added,
             on_removed=self._async_vehicle_removed,
+            on_bluetooth_update=self._async_bluetooth_updated,
             save=self._async_save_now,
             schedule_save=self._store.async_save_soon,
         )
@@ -441,6 +442,12 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if self._vehicle_poller is not None:
             self._vehicle_poller.async_remove_vehicle(vin)
         self._vehicles_with_working_calls.discard(vin)
+
+    @callback
+    def _async_bluetooth_updated(self, vin: str) -> None:
+        """Apply the state of a vehicle to the interval of its polls."""
+        if self._vehicle_poller is not None:
+            self._vehicle_poller.async_schedule_vehicle(vin)
 
     @callback
     def _async_request_data(self, vin: str) -> None:

@@ -1,8 +1,10 @@
 """The work for one answer does not grow with the number of vehicles."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 import time
 from typing import Any
@@ -14,6 +16,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.coordinator import KeycardData
+from custom_components.keycard.notifications.notifier import OutageNotifier
 from custom_components.keycard.outage.detector import OutageDetector
 from custom_components.keycard.outage.models import Assessment, Scope, Status
 from custom_components.keycard.outage.vehicle_calls import VehicleCallHealth
@@ -23,6 +26,7 @@ from custom_components.keycard.runtime.vehicle_poller import CallType, VehiclePo
 from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.keys import PhysicalKey
+from custom_components.keycard.vehicle.state import VehicleState
 from simulator import Simulator
 from tests.conftest import SetUp, state_of, until
 
@@ -141,6 +145,40 @@ async def test_a_changed_assessment_updates_all_vehicles(
     assert sorted(set(updated)) == sorted(data.vehicles)
     keys = {one.data.key_to_take for one in data.vehicles.values()}
     assert keys == {PhysicalKey.KEYCARD}
+
+
+@pytest.mark.usefixtures("without_requests")
+async def test_notifications_in_an_outage(
+    hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(compatible_entry)
+    await work_per_answer(hass, compatible_entry, 3)
+    data: KeycardData = compatible_entry.runtime_data
+    vins = list(data.vehicles)
+    counted: Counter[str] = Counter()
+
+    async def answered(vin: str, state: str) -> int:
+        """Return how often the notifier decides after an answer."""
+        counted.clear()
+        summary(data, vin, state)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return counted["_situations"]
+
+    with (
+        ExitStack() as stack,
+        patch.object(OutageDetector, "assess", return_value=OUTAGE),
+    ):
+        count_calls(stack, counted, OutageNotifier, "_situations")
+        data.detector.assessment = OUTAGE
+        assert await answered(vins[0], "online") == 1
+        for state in ("asleep", "online", "offline"):
+            assert await answered(vins[0], state) == 0
+        vehicle = data.vehicles[vins[1]].vehicle
+        vehicle.state = replace(
+            vehicle.state or VehicleState(vin=vins[1]), locked=False
+        )
+        assert await answered(vins[1], "online") == 1
 
 
 async def test_data_are_shown_though_the_detector_fails(

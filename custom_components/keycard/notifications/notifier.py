@@ -144,7 +144,7 @@ class OutageNotifier:
         @callback
         def follow(coordinators: list[VehicleCoordinator]) -> None:
             for coordinator in coordinators:
-                coordinator.async_add_listener(self.async_schedule)
+                self._async_follow(coordinator)
                 coordinator.async_add_command_listener(
                     partial(
                         self._async_command_ended, tracked.region, coordinator.vehicle
@@ -165,6 +165,20 @@ class OutageNotifier:
             tracked.vehicle_manager.async_add_new_vehicle_listener(follow)
         )
         self.async_schedule()
+
+    @callback
+    def _async_follow(self, coordinator: VehicleCoordinator) -> None:
+        """Decide again when the needs of a vehicle change, not at each update."""
+        needs = _needs(coordinator)
+
+        @callback
+        def updated() -> None:
+            nonlocal needs
+            if (current := _needs(coordinator)) != needs:
+                needs = current
+                self.async_schedule()
+
+        coordinator.async_add_listener(updated)
 
     @callback
     def _async_command_ended(
@@ -790,6 +804,15 @@ def _split_id(situation_id: str) -> tuple[str, str]:
     """Return the region, or the entry of a drill, and the start of a situation."""
     _, place, start = situation_id.split("|", 2)
     return place, start
+
+
+def _needs(coordinator: VehicleCoordinator) -> tuple[object, ...]:
+    """Return the data of a vehicle that notifications depend on."""
+    return (
+        coordinator.actual.key_to_take,
+        coordinator.data.key_to_take,
+        urgent_conditions(coordinator.vehicle.state),
+    )
 
 
 def _placeholders(key: str, name: str) -> dict[str, str]:

@@ -221,6 +221,12 @@ class VehiclePoller:
         self._timer.async_schedule(next_at - monotonic)
 
     @callback
+    def async_schedule_vehicle(self, vin: str) -> None:
+        """Schedule the next call for a vehicle, as after a change of its state."""
+        if (polls := self._vehicles.get(vin)) is not None:
+            self._schedule_vehicle(vin, polls)
+
+    @callback
     def async_schedule_vehicles(self) -> None:
         """Schedule the next call for each vehicle, as after a change of the budget."""
         for vin, polls in self._vehicles.items():

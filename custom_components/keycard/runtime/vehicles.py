@@ -69,6 +69,7 @@ class VehicleManager:
         bluetooth_key: PrivateKey | None,
         on_added: Callable[[VehicleCoordinator], None],
         on_removed: Callable[[str], None],
+        on_bluetooth_update: Callable[[str], None],
         save: Callable[[], None],
         schedule_save: Callable[[], None],
     ) -> None:
@@ -77,7 +78,8 @@ class VehicleManager:
         `other_vins` returns the vehicles of other entries: what two accounts share
         belongs to the entry that had it first. An entry without an account has no
         `command_sender`. `on_added` and `on_removed` are called when a vehicle comes to
-        the account or leaves it. `save` stores the vehicles at once.
+        the account or leaves it, `on_bluetooth_update` after news over Bluetooth.
+        `save` stores the vehicles at once.
         """
         self.vehicles = vehicles
         self.left_out: dict[str, Vehicle] = {}
@@ -93,6 +95,7 @@ class VehicleManager:
         self._other_vins = other_vins
         self._on_added = on_added
         self._on_removed = on_removed
+        self._on_bluetooth_update = on_bluetooth_update
         self._command_sender = command_sender
         self._bluetooth_key = bluetooth_key
         self._save = save
@@ -100,6 +103,7 @@ class VehicleManager:
         self._running = False
         self._account_vehicles = AccountVehicles()
         self._listeners: list[NewVehicleListener] = []
+        self._adding: set[asyncio.Task[None]] = set()
         if provider.client is not None:
             provider.client.add_session_listener(self._async_handle_session)
 
@@ -263,6 +267,7 @@ class VehicleManager:
         if coordinator is None or coordinator.bluetooth is None or not self._running:
             return
         coordinator.async_publish()
+        self._on_bluetooth_update(vin)
         address = coordinator.bluetooth.scanner.address
         if subentry is not None and subentry.data.get(CONF_ADDRESS) != address:
             self._hass.config_entries.async_update_subentry(
@@ -379,9 +384,16 @@ class VehicleManager:
                 with isolated("a vehicle that is added"):
                     take(item)
 
-        self._entry.async_create_background_task(
+        task = self._entry.async_create_background_task(
             self._hass, run(), f"{DOMAIN} add vehicles", eager_start=False
         )
+        self._adding.add(task)
+        task.add_done_callback(self._adding.discard)
+
+    async def async_wait_until_added(self) -> None:
+        """Wait until the listeners have got all vehicles."""
+        while self._adding:
+            await asyncio.wait(self._adding)
 
     @callback
     def async_remove(self, vin: str) -> None:

@@ -52,6 +52,25 @@ async def test_the_default_agent_answers(
     assert await ask(hass, key, language) == texts["common.assist_usual"]
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "What key should I take?"),
+        ("en", "Which car key do I need?"),
+        ("de", "Welchen Autoschlüssel soll ich mitnehmen?"),
+        ("fr", "Quelle clé dois-je prendre ?"),
+    ],
+)
+async def test_other_wordings(
+    hass: HomeAssistant, watch: MockConfigEntry, language: str, question: str
+) -> None:
+    assert await async_setup_component(hass, "homeassistant", {})
+    assert await async_setup_component(hass, "conversation", {})
+    await hass.async_block_till_done()
+    usual = dict(strings(translations(language)))["common.assist_usual"]
+    assert await ask(hass, question, language) == usual
+
+
 def test_there_is_a_sentence_for_every_language() -> None:
     # Danish and Norwegian share one about the cloud.
     assert len(CLOUD_SENTENCES) == len(LANGUAGES) - 1

@@ -26,11 +26,11 @@ CLOUD_SENTENCES = (
     "(tesla|特斯拉)[的]云服务(中断|故障)了吗",
 )
 KEY_SENTENCES = (
-    "which [car] key do i need",
+    "(which|what) [car] key (do i need|should i take)",
     "hvilken [bil]nøgle skal jeg bruge",
-    "welchen [auto]schlüssel brauche ich",
+    "welchen [auto]schlüssel (brauche ich|soll ich mitnehmen)",
     "qué llave [del coche] necesito",
-    "de quelle clé [de voiture] ai-je besoin",
+    "(de quelle clé [de voiture] ai-je besoin|quelle clé [de voiture] dois-je prendre)",
     "quale chiave [dell'auto] mi serve",
     "hvilken [bil]nøkkel trenger jeg",
     "welke [auto]sleutel heb ik nodig",

@@ -11,11 +11,14 @@ import os
 from random import Random, SystemRandom
 import time
 from typing import Any
+from unittest.mock import AsyncMock
 
 import aiohttp
 from hypothesis import HealthCheck, given, seed, settings, strategies as st
 import pytest
 
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.aiohttp_client import HassClientResponse
 from homeassistant.helpers.json import json_bytes
 
@@ -48,7 +51,9 @@ from custom_components.keycard.vehicle.product_list import (
 )
 from custom_components.keycard.vehicle.vehicle import Vehicle
 
+from .flow_steps import choose_provider, submit
 from .raw_server import serving
+from .repository_files import keys_at, translations
 
 DEEP = os.environ.get("KEYCARD_FUZZ") == "deep"
 SEED = int(os.environ.get("KEYCARD_FUZZ_SEED") or SystemRandom().randrange(1 << 32))
@@ -298,6 +303,43 @@ def test_calls_and_the_set_up(host: Any) -> None:
             apply_answer(call.body)
 
     calls()
+
+
+@pytest.fixture
+async def any_answer(socket_enabled: None) -> AsyncGenerator[tuple[str, list[bytes]]]:
+    """Serve the last of a list of raw answers to every request."""
+    answer = [b""]
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer[-1])
+        await writer.drain()
+
+    async with serving(serve) as port:
+        yield f"http://127.0.0.1:{port}", answer
+
+
+@fuzz(20)
+@given(raw=raw_answers())
+async def test_steps_of_the_set_up(
+    hass: HomeAssistant,
+    set_up_entry: AsyncMock,
+    any_answer: tuple[str, list[bytes]],
+    raw: bytes,
+) -> None:
+    url, answer = any_answer
+    answer[:] = [raw]
+    form = await choose_provider(hass, "compatible")
+    began = time.thread_time()
+
+    result = await submit(hass, form, base_url=url, token="secret", region="eu")
+
+    assert time.thread_time() - began < BLOCKED
+    errors = set((result.get("errors") or {}).values())
+    assert errors <= keys_at(translations("en"), "config", "error")
+    if result["type"] is FlowResultType.CREATE_ENTRY:
+        await hass.config_entries.async_remove(result["result"].entry_id)
+    elif result["type"] is not FlowResultType.ABORT:
+        hass.config_entries.flow.async_abort(result["flow_id"])
 
 
 def apply_answer(body: Any) -> None:

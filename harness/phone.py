@@ -68,12 +68,14 @@ class Phone:
     status: int = 201
     """HTTP status of the push service."""
 
+    push_url: str = ""
     webhook_id: str = ""
     device_id: str = ""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def register(self, hass: HomeAssistant, push_url: str) -> None:
         """Register as the app does."""
+        self.push_url = push_url
         app_data = {"push_token": PUSH_TOKEN, "push_url": push_url}
         if self.system == "ios" and self.live_activities:
             app_data["start_live_activity_token"] = "start token"

@@ -1,10 +1,12 @@
 """Fixtures of a Home Assistant with a movable clock, over real HTTP."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import tzinfo
 import logging
 import time
+from typing import Any
 
 from jwt import api_jwt
 import pytest
@@ -12,10 +14,14 @@ import pytest
 from homeassistant import runner
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity, script
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.providers import SERVICES
 from harness.clock import OffsetClock, datetime_class
+from harness.phone import Phone, registered
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
 from simulator.bluetooth import LinkConditions
@@ -97,6 +103,31 @@ def story(
             clock=clock,
             pace=TimeControl(clock, loop, traffic, simulator),
         )
+
+
+@pytest.fixture
+async def new_phone(
+    hass: HomeAssistant, story: Story, hass_client: ClientSessionGenerator
+) -> AsyncIterator[Callable[..., Awaitable[Phone]]]:
+    """Return a function that registers a phone over HTTP."""
+    assert await async_setup_component(hass, "mobile_app", {})
+    # Its views must be registered before the first request.
+    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.async_block_till_done()
+    client = await hass_client()
+    async with AsyncExitStack() as stack:
+
+        async def register(name: str, **details: Any) -> Phone:
+            phone = Phone(client=client, name=name, **details)
+            return await stack.enter_async_context(registered(hass, phone))
+
+        yield register
+
+
+@pytest.fixture
+async def phone(new_phone: Callable[..., Awaitable[Phone]]) -> Phone:
+    """Register Anne's phone."""
+    return await new_phone("Anne's phone")
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
-"""Subentries of receivers, for tests."""
+"""Receivers of notifications, for tests."""
 
 from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .story import Story
 
 
 def receiver(
@@ -18,3 +21,13 @@ def receiver(
         title=name or kind,
         unique_id=f"{kind}:{target}" if target else kind,
     )
+
+
+async def settled_with(
+    story: Story, entry: MockConfigEntry, *receivers: Any
+) -> MockConfigEntry:
+    """Set up an entry with receivers."""
+    entry.add_to_hass(story.hass)
+    for one in receivers:
+        story.hass.config_entries.async_add_subentry(entry, one)
+    return await story.settled(entry)

@@ -1,15 +1,9 @@
 """Notifications on phones, from the outage to the all-clear."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from typing import Any
-
 import pytest
 
 from homeassistant.components import persistent_notification
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
-from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -19,41 +13,16 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
-from harness.phone import Phone, registered
+from harness.phone import Phone
 from simulator import Simulator
 
-from .receivers import receiver
+from .receivers import receiver, settled_with
 from .story import Story, assert_no_errors
 from .test_told_once import OTHERS, watcher_in
 
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
 UP = {"eu.status": "ok", "eu.api": "ok"}
 ORDER = "Take the keycard for Ada and the key fob for Cy."
-
-
-@pytest.fixture
-async def phone(
-    hass: HomeAssistant,
-    story: Story,
-    hass_client: ClientSessionGenerator,
-) -> AsyncIterator[Phone]:
-    """Register Anne's phone."""
-    assert await async_setup_component(hass, "mobile_app", {})
-    # Its views must be registered before the first request.
-    assert await async_setup_component(hass, DOMAIN, {})
-    await hass.async_block_till_done()
-    async with AsyncExitStack() as stack:
-        phone = Phone(client=await hass_client(), name="Anne's phone")
-        yield await stack.enter_async_context(registered(hass, phone))
-
-
-async def settled_with(
-    story: Story, entry: MockConfigEntry, *receivers: Any
-) -> MockConfigEntry:
-    entry.add_to_hass(story.hass)
-    for one in receivers:
-        story.hass.config_entries.async_add_subentry(entry, one)
-    return await story.settled(entry)
 
 
 async def test_a_phone_is_told_from_the_outage_to_the_all_clear(

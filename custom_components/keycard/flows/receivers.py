@@ -1,6 +1,7 @@
 """Flow steps for the receivers of notifications."""
 
 from collections.abc import Iterable, Mapping
+import re
 from typing import Any
 
 import voluptuous as vol
@@ -60,7 +61,8 @@ CONF_OTHERS = "others"
 CONF_BELL = "bell"
 
 _MOST_MINUTES = 24 * 60
-_TABLETS = ("ipad", "tablet")
+# Names of models that are tablets; those of Samsung and Lenovo are numbers.
+_TABLET = re.compile(r"ipad|tablet|\b(tab|pad)\b|^(sm-[tx]|tb-?)\d", re.IGNORECASE)
 
 _PHONE = DeviceSelectorConfig(filter=[{"integration": MOBILE_APP}])
 _WHEN = SelectSelector(
@@ -115,8 +117,7 @@ def phones_of_persons(hass: HomeAssistant) -> dict[str, str]:
             device = devices.async_get(entity.device_id) if entity.device_id else None
             if not isinstance(device, dr.DeviceEntry) or device.disabled:
                 continue
-            tablet = any(name in (device.model or "").lower() for name in _TABLETS)
-            if not tablet:
+            if not _TABLET.search(device.model or ""):
                 found[device.id] = person.entity_id
     return found
 

@@ -19,7 +19,7 @@ from .time_control import HarnessError
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 300.0
-LOAD_SECONDS = 120.0
+LOAD_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 # Elements lie in shadow roots, each in that of the element around it.
@@ -40,8 +40,8 @@ const withText = (text) => visible().filter((element) =>
 );
 """
 _PLACE = """
-element?.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
-const {x, y, width, height} = element?.getBoundingClientRect() ?? {};
+element?.scrollIntoView?.({block: "center", inline: "center", behavior: "instant"});
+const {x, y, width, height} = element?.getBoundingClientRect?.() ?? {};
 """
 
 
@@ -101,7 +101,10 @@ class Page:
                         return value
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as err:
-            raise HarnessError(f"not within {seconds:.0f} s: {body}") from err
+            shown = await self.texts()
+            raise HarnessError(
+                f"not within {seconds:.0f} s: {body}\nThe page shows:\n{shown}"
+            ) from err
 
     async def _evaluate_while_loading(self, body: str) -> Any:
         """Return the value of a function, None if the page is being replaced."""

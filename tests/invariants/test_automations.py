@@ -173,7 +173,7 @@ async def test_devices_as_targets(
             {
                 "id": name,
                 "trigger": f"keycard.{name}",
-                "target": {"device_id": [devices[entry.title], devices["Ada"]]},
+                "target": {"device_id": [devices["Tesla cloud"], devices["Ada"]]},
             }
             for name in TRIGGERS
         ),

@@ -1,10 +1,5 @@
 // Cards and dashboard strategy of Keycard. No build step, no dependency.
 
-// Home Assistant waits 5 seconds for the strategy: it is registered before all else.
-const define = (name, type) => {
-  if (!customElements.get(name)) customElements.define(name, type);
-};
-
 // The whole dashboard: it follows vehicles, names and enabled entities by itself.
 class KeycardDashboardStrategy extends HTMLElement {
   static registryDependencies = ["entities", "devices"];
@@ -18,8 +13,6 @@ class KeycardDashboardStrategy extends HTMLElement {
     });
   }
 }
-
-define("ll-strategy-dashboard-keycard", KeycardDashboardStrategy);
 
 window.customStrategies = window.customStrategies || [];
 if (!window.customStrategies.some((strategy) => strategy.type === "keycard")) {
@@ -288,14 +281,24 @@ const UPTIME_STYLE = `
   .foot { color: var(--secondary-text-color); font-size: 14px; }
 `;
 
-define("keycard-key-card", KeycardKeyCard);
-define("keycard-uptime-card", KeycardUptimeCard);
+const define = (name, type) => {
+  if (!customElements.get(name)) customElements.define(name, type);
+};
 
-// A page that has given up waiting shows an error: let it load its dashboard again.
-const dashboardRoot = ["home-assistant-main", "ha-panel-lovelace", "hui-root"].reduce(
-  (element, name) => element?.shadowRoot?.querySelector(name),
-  document.querySelector("home-assistant"),
-);
-if (dashboardRoot?.lovelace?.rawConfig?.strategy?.type === "custom:keycard") {
-  dashboardRoot.dispatchEvent(new CustomEvent("config-refresh"));
-}
+const register = () => {
+  define("ll-strategy-dashboard-keycard", KeycardDashboardStrategy);
+  define("keycard-key-card", KeycardKeyCard);
+  define("keycard-uptime-card", KeycardUptimeCard);
+  // A page that has waited in vain shows an error: let it load its dashboard again.
+  const root = ["home-assistant-main", "ha-panel-lovelace", "hui-root"].reduce(
+    (element, name) => element?.shadowRoot?.querySelector(name),
+    document.querySelector("home-assistant"),
+  );
+  if (root?.lovelace?.rawConfig?.strategy?.type === "custom:keycard") {
+    root.dispatchEvent(new CustomEvent("config-refresh"));
+  }
+};
+
+// Home Assistant replaces the registry of elements when it starts: elements that were
+// defined before do not exist for it.
+customElements.whenDefined("home-assistant").then(register);

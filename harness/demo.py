@@ -4,13 +4,14 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+import json
 from pathlib import Path
 import signal
 import socket
 import sys
 import tempfile
 import threading
-from typing import override
+from typing import Any, override
 
 import aiohttp
 from rich.console import Console
@@ -125,6 +126,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="print the conditions of the simulated cloud and all checks, too",
     )
+    # For script/screenshots: what the phone received, as JSON, at the end of the story.
+    parser.add_argument("--pushes", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
@@ -162,6 +165,7 @@ class Demo:
         self._console = console
         self._once: bool = options.once
         self._port: int = options.port
+        self._pushes: Path | None = options.pushes
         self._log = LogCollector()
 
     @property
@@ -272,6 +276,8 @@ class Demo:
         remaining = -self._clock.wall_offset
         if remaining > 0:
             await environment.run_until(environment.now + remaining)
+        if self._pushes is not None:
+            self._pushes.write_text(json.dumps(environment.pushes))
         self._console.activity = None
         self._console.write(
             f"Home Assistant stays up at {self.url} (you are signed in): try"
@@ -315,6 +321,11 @@ class DemoEnvironment(ScenarioEnvironment):
         """Initialize with the frontend's client."""
         super().__init__(simulator, instance, time_control, client, add_phone)
         self._front = client
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        """Return what was pushed to the phone."""
+        return [] if self._phone is None else self._phone.pushed
 
     @override
     async def install(self, home: Home, near: Collection[str] = ()) -> None:

@@ -6,6 +6,8 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+import json
 from pathlib import Path
 import signal
 import socket
@@ -18,8 +20,10 @@ from .browser import Page, await_line, end, find_browser, open_browser, piped
 from .clock import OffsetClock
 from .frontend_client import DASHBOARD, HOST
 from .home_assistant import ROOT
+from .phone_page import render_push
 from .time_control import HarnessError
 
+PUSHES = "pushes.json"
 IMAGES = ROOT / "docs" / "images"
 # Fonts and icons are drawn after the cards.
 PAINT_SECONDS = 3.0
@@ -42,34 +46,53 @@ timeline:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Picture of a page, taken once enough elements of a kind are drawn."""
+    """Picture of a page, taken once something on it is drawn."""
 
     name: str
     path: str
-    width: int
-    height: int
-    element: str
-    count: int
+    ready: str
+    """Body of a function that returns whether the page is drawn."""
+
+    width: int = 1000
+    height: int = 760
     mobile: bool = False
+    script: str = ""
+    """Body of a function to evaluate before."""
+
+    clicks: tuple[str, ...] = ()
+    """Texts of the elements to click before."""
 
 
+_BANNERS = "return visible('keycard-key-card').length >= 3"
+_SHOW_BELL = """
+    const [sidebar] = visible("ha-sidebar");
+    sidebar?.dispatchEvent(
+      new CustomEvent("hass-show-notifications", {bubbles: true, composed: true})
+    );
+    return Boolean(sidebar);
+"""
+PHONE = "notification"
 PICTURES = (
+    Picture(name="wall", path=f"/{DASHBOARD}", ready=_BANNERS, width=1280, height=800),
     Picture(
-        name="wall",
+        name="wall-phone",
         path=f"/{DASHBOARD}",
-        width=1280,
-        height=800,
-        element="keycard-key-card",
-        count=3,
-    ),
-    Picture(
-        name="phone",
-        path=f"/{DASHBOARD}",
+        ready=_BANNERS,
         width=390,
         height=800,
-        element="keycard-key-card",
-        count=3,
         mobile=True,
+    ),
+    Picture(
+        name="bell",
+        path=f"/{DASHBOARD}",
+        script=_SHOW_BELL,
+        ready="return visible('persistent-notification-item').length >= 1",
+    ),
+    Picture(
+        name="set-up",
+        path="/_my_redirect/config_flow_start?domain=keycard",
+        clicks=("OK",),
+        ready="return visible('step-flow-menu').length >= 1",
     ),
 )
 
@@ -97,25 +120,48 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
 
 async def _take_all(program: str) -> None:
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="keycard-pictures-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keycard-pictures-") as name:
+        folder = Path(name)
         async with (
-            _demo(Path(folder)) as url,
+            _demo(folder) as url,
             aiohttp.ClientSession() as session,
-            open_browser(program, Path(folder), session) as page,
+            open_browser(program, folder, session) as page,
         ):
+            (folder / "phone.html").write_text(_notification(folder / PUSHES))
+            drawn = Picture(
+                name=PHONE,
+                path=(folder / "phone.html").as_uri(),
+                ready="return true",
+                width=390,
+                height=640,
+            )
+            await _take(page, "", drawn)
             for picture in PICTURES:
-                target = IMAGES / f"{picture.name}.png"
-                target.write_bytes(await _take(page, url, picture))
-                print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
+                await _take(page, url, picture)
 
 
-async def _take(page: Page, url: str, picture: Picture) -> bytes:
-    """Open a page and return its picture (PNG)."""
+def _notification(pushes: Path) -> str:
+    """Return a page with the notification that the phone of the demo received."""
+    push = next(
+        push for push in json.loads(pushes.read_text()) if push["data"].get("actions")
+    )
+    since = datetime.fromtimestamp(push["data"]["when"], UTC).astimezone()
+    return render_push(push, f"{since:%H:%M}")
+
+
+async def _take(page: Page, url: str, picture: Picture) -> None:
+    """Open a page and write its picture."""
     await page.resize(picture.width, picture.height, mobile=picture.mobile)
     await page.open(url + picture.path)
-    await page.until(f"return visible('{picture.element}').length >= {picture.count}")
+    if picture.script:
+        await page.until(picture.script)
+    for text in picture.clicks:
+        await page.click(text)
+    await page.until(picture.ready)
     await asyncio.sleep(PAINT_SECONDS)
-    return await page.picture()
+    target = IMAGES / f"{picture.name}.png"
+    target.write_bytes(await page.picture())
+    print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes", flush=True)
 
 
 @asynccontextmanager
@@ -128,7 +174,7 @@ async def _demo(folder: Path) -> AsyncIterator[str]:
         port = probe.getsockname()[1]
     demo = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "harness", "demo"),
-        *("--port", str(port), "--case", str(case)),
+        *("--port", str(port), "--case", str(case), "--pushes", str(folder / PUSHES)),
         stdout=PIPE,
         cwd=ROOT,
     )

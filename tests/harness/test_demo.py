@@ -18,6 +18,7 @@ from harness.demo_console import DemoConsole
 from harness.demo_narrator import RateControl
 from harness.event_loop import HarnessLoop
 from harness.frontend_client import local_time_zone
+from harness.phone_page import render_push
 from harness.time_control import Traffic
 from harness.visitors import PAUSE_SECONDS, SIGN_IN_SECONDS, Visitors
 
@@ -124,6 +125,18 @@ def test_a_time_zone_without_a_name_is_an_offset(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_push_is_drawn_as_it_is_and_escaped() -> None:
+    push = {
+        "title": "Take <b>",
+        "message": "first\nsecond & last",
+        "data": {"color": "#c62828", "actions": [{"title": "Got it"}]},
+    }
+    page = render_push(push, "16:41")
+    for part in ("Take &lt;b&gt;", "first\nsecond &amp; last", "#c62828", "16:41"):
+        assert part in page
+    assert "<span>Got it</span>" in page
 
 
 def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,10 +112,11 @@ def test_a_demo_prints_its_progress_and_leaves_no_files(
         + RESTART
     )
     arguments = ("--once", "--verbose", "--port", free_port, "--case", case)
-    shown = run(litter, "demo", *arguments)
+    shown = run(litter, "--show-loading", "demo", *arguments)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     lines = [line.strip() for line in shown.stdout.splitlines()]
     address = f"Open the wall view: http://127.0.0.1:{free_port}/keycard-demo"
+    assert lines[0].startswith("Loading Home Assistant")
     (opened,) = (n for n, line in enumerate(lines) if line.startswith(address))
     assert lines[opened + 1] == "Keycard: Operational · Ada: Usual key"
     assert "The cloud fails." in shown.stdout

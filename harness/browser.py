@@ -21,6 +21,8 @@ BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 300.0
 LOAD_SECONDS = 60.0
 POLL_SECONDS = 0.1
+# Errors of an evaluation whose page is being replaced.
+REPLACED: Final = ("context was destroyed", "Cannot find", "navigated or closed")
 
 # Elements lie in shadow roots, each in that of the element around it.
 _SEARCH = """
@@ -111,7 +113,7 @@ class Page:
         try:
             return await self.evaluate(body)
         except HarnessError as err:
-            if "context was destroyed" in str(err) or "Cannot find" in str(err):
+            if any(reason in str(err) for reason in REPLACED):
                 return None
             raise
 

@@ -28,8 +28,8 @@ from simulator.bluetooth import LinkConditions
 from tests.conftest import HOME, unload
 from tests.event_loop import CheckedHarnessLoop
 
+from .home import HomeUnderTest
 from .paired_vehicle import NearVehicle, add_near_vehicle
-from .story import Story
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessLoop]]:
@@ -89,25 +89,25 @@ def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def story(
+def home(
     hass: HomeAssistant, simulator: Simulator, clock: OffsetClock
-) -> Iterator[Story]:
+) -> Iterator[HomeUnderTest]:
     """Return a Home Assistant and a simulated cloud with a movable clock."""
     loop = hass.loop
     assert isinstance(loop, CheckedHarnessLoop)
     traffic = Traffic()
     with traffic.count_requests():
-        yield Story(
+        yield HomeUnderTest(
             hass=hass,
             simulator=simulator,
             clock=clock,
-            pace=TimeControl(clock, loop, traffic, simulator),
+            time_control=TimeControl(clock, loop, traffic, simulator),
         )
 
 
 @pytest.fixture
 async def new_phone(
-    hass: HomeAssistant, story: Story, hass_client: ClientSessionGenerator
+    hass: HomeAssistant, home: HomeUnderTest, hass_client: ClientSessionGenerator
 ) -> AsyncIterator[Callable[..., Awaitable[Phone]]]:
     """Return a function that registers a phone over HTTP."""
     assert await async_setup_component(hass, "mobile_app", {})

@@ -10,14 +10,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator.protocol import VehicleComputers
 from simulator.vehicle.car import Car
 
-from .story import Story
+from .home import HomeUnderTest
 
 
 @dataclass(kw_only=True)
 class PairingPage:
     """The page of one flow, as the user sees it."""
 
-    story: Story
+    home: HomeUnderTest
     manager: FlowManager[Any, Any, Any]
     result: Any
 
@@ -51,15 +51,15 @@ class PairingPage:
 
     def car(self, name: str) -> Car:
         """Return a simulated vehicle."""
-        return self.story.simulator.cars[name]
+        return self.home.simulator.cars[name]
 
     def computers(self, name: str) -> VehicleComputers:
         """Return the computers of a simulated vehicle."""
-        return self.story.simulator.computers[name]
+        return self.home.simulator.computers[name]
 
     async def fill(self, **values: Any) -> None:
         """Submit a form."""
-        self.result = await self.story.drive(
+        self.result = await self.home.run_task(
             self.manager.async_configure(self.flow_id, values)
         )
         await self._notify_nobody()
@@ -68,56 +68,58 @@ class PairingPage:
         """Choose no receiver if that is asked, which is the last step of a set-up."""
         if self.result.get("step_id") == "receivers":
             nobody = {"phones": [], "others": [], "bell": False}
-            self.result = await self.story.drive(
+            self.result = await self.home.run_task(
                 self.manager.async_configure(self.flow_id, nobody)
             )
 
     async def refresh(self) -> None:
         """Refresh the page, as the frontend does after a progress event."""
-        self.result = await self.story.drive(self.manager.async_configure(self.flow_id))
+        self.result = await self.home.run_task(
+            self.manager.async_configure(self.flow_id)
+        )
         await self._notify_nobody()
 
     async def wait_for_card_request(self, name: str) -> None:
         """Wait until the vehicle waits for the key card, and refresh."""
         whitelist = self.computers(name).whitelist
-        await self.story.until(lambda: whitelist.pending is not None, 60)
+        await self.home.until(lambda: whitelist.pending is not None, 60)
         # The client needs some seconds to learn that the request was received.
-        await self.story.go(6)
+        await self.home.run(6)
         await self.refresh()
 
     async def wait_until_done(self) -> None:
         """Wait until the pairing step is over, and refresh."""
-        await self.story.until(
+        await self.home.until(
             lambda: self.manager.async_get(self.flow_id)["step_id"] != "pairing", 150
         )
         await self.refresh()
 
 
-async def add_key(story: Story, entry: MockConfigEntry) -> PairingPage:
+async def add_key(home: HomeUnderTest, entry: MockConfigEntry) -> PairingPage:
     """Choose to add a Bluetooth key."""
-    manager = story.hass.config_entries.subentries
+    manager = home.hass.config_entries.subentries
     result = await manager.async_init(
         (entry.entry_id, "bluetooth_key"), context={"source": SOURCE_USER}
     )
-    return PairingPage(story=story, manager=manager, result=result)
+    return PairingPage(home=home, manager=manager, result=result)
 
 
-async def pair_again(story: Story, entry: MockConfigEntry) -> PairingPage:
+async def pair_again(home: HomeUnderTest, entry: MockConfigEntry) -> PairingPage:
     """Choose to pair a vehicle again."""
-    manager = story.hass.config_entries.subentries
+    manager = home.hass.config_entries.subentries
     (subentry_id,) = entry.subentries
     result = await manager.async_init(
         (entry.entry_id, "bluetooth_key"),
         context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id},
     )
-    return PairingPage(story=story, manager=manager, result=result)
+    return PairingPage(home=home, manager=manager, result=result)
 
 
-async def set_up_without_account(story: Story) -> PairingPage:
+async def set_up_without_account(home: HomeUnderTest) -> PairingPage:
     """Choose to set up a vehicle without an account."""
-    manager = story.hass.config_entries.flow
+    manager = home.hass.config_entries.flow
     menu = await manager.async_init("keycard", context={"source": SOURCE_USER})
-    page = PairingPage(story=story, manager=manager, result=menu)
+    page = PairingPage(home=home, manager=manager, result=menu)
     await page.fill(next_step_id="connect")
     await page.fill(next_step_id="bluetooth_only")
     return page

@@ -6,7 +6,7 @@ from typing import Any
 from homeassistant.config_entries import ConfigSubentry
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story
+from .home import HomeUnderTest
 
 
 def receiver(
@@ -24,10 +24,10 @@ def receiver(
 
 
 async def settled_with(
-    story: Story, entry: MockConfigEntry, *receivers: Any
+    home: HomeUnderTest, entry: MockConfigEntry, *receivers: Any
 ) -> MockConfigEntry:
     """Set up an entry with receivers."""
-    entry.add_to_hass(story.hass)
+    entry.add_to_hass(home.hass)
     for one in receivers:
-        story.hass.config_entries.async_add_subentry(entry, one)
-    return await story.settled(entry)
+        home.hass.config_entries.async_add_subentry(entry, one)
+    return await home.set_up_operational(entry)

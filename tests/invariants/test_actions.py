@@ -17,7 +17,7 @@ from custom_components.keycard.runtime.host_poller import CHECK_INTERVAL, CHECK_
 from tests.conftest import state_of
 from tests.wait import wait_until
 
-from .story import Story, assert_explained
+from .home import HomeUnderTest, assert_explained
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -28,10 +28,10 @@ ALL_DOWN = {
 } | {"auth.token": "refuse", "auth.authorize": "refuse", "controls": "refuse"}
 
 
-async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
+async def act(home: HomeUnderTest, action: str, **given: Any) -> dict[str, Any]:
     """Perform an action and return its response."""
-    answer = await story.drive(
-        story.hass.services.async_call(
+    answer = await home.run_task(
+        home.hass.services.async_call(
             DOMAIN, action, given, blocking=True, return_response=True
         )
     )
@@ -39,26 +39,28 @@ async def act(story: Story, action: str, **given: Any) -> dict[str, Any]:
     return dict(answer)
 
 
-def device_id(story: Story, name: str) -> str:
+def device_id(home: HomeUnderTest, name: str) -> str:
     """Return the device id of a car."""
     (device,) = [
-        device for device in dr.async_get(story.hass).devices if device.name == name
+        device for device in dr.async_get(home.hass).devices if device.name == name
     ]
     return device.id
 
 
-async def refusal(story: Story, action: str, **given: Any) -> ServiceValidationError:
+async def refusal(
+    home: HomeUnderTest, action: str, **given: Any
+) -> ServiceValidationError:
     """Perform an action and return the translation key of its error."""
     with pytest.raises(ServiceValidationError) as caught:
-        await act(story, action, **given)
+        await act(home, action, **given)
     return caught.value
 
 
 async def test_status_of_a_good_day(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    assert await act(story, "get_status") == {
+    await home.set_up_operational(compatible_entry)
+    assert await act(home, "get_status") == {
         "region": "eu",
         "drill": False,
         "status": "operational",
@@ -72,7 +74,7 @@ async def test_status_of_a_good_day(
         "cars": [
             {
                 "name": name,
-                "device_id": device_id(story, name),
+                "device_id": device_id(home, name),
                 "connection": "cloud",
                 "cloud": "cloud",
                 "bluetooth": None,
@@ -88,13 +90,13 @@ async def test_status_of_a_good_day(
 
 
 async def test_status_in_an_outage(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
-    began = story.clock.now()
-    story.simulator.apply(DOWN)
-    await story.go(180)
-    found = await act(story, "get_status", config_entry_id=entry.entry_id)
+    entry = await home.set_up_operational(watching_entry)
+    began = home.clock.now()
+    home.simulator.apply(DOWN)
+    await home.run(180)
+    found = await act(home, "get_status", config_entry_id=entry.entry_id)
     assert (found["status"], found["scope"], found["planes"]) == (
         "outage",
         "region",
@@ -105,7 +107,7 @@ async def test_status_in_an_outage(
     assert found["cars"] == [
         {
             "name": name,
-            "device_id": device_id(story, name),
+            "device_id": device_id(home, name),
             "connection": None,
             "cloud": None,
             "bluetooth": None,
@@ -115,18 +117,18 @@ async def test_status_in_an_outage(
         }
         for name, key in (("Ada", "keycard"), ("Cy", "fob"))
     ]
-    event = story.hass.states.get("event.tesla_cloud_outage_notice")
+    event = home.hass.states.get("event.tesla_cloud_outage_notice")
     assert event is not None
     assert (found["title"], found["text"]) == (
         event.attributes["title"],
         event.attributes["text"],
     )
     # A notice stays valid while nothing new is known, also after a restart.
-    story.simulator.apply(ALL_DOWN)
-    await story.go(300)
-    await story.restart(entry)
-    await story.go(300)
-    now = await act(story, "get_status")
+    home.simulator.apply(ALL_DOWN)
+    await home.run(300)
+    await home.restart(entry)
+    await home.run(300)
+    now = await act(home, "get_status")
     assert now["status"] == "internet_down"
     assert (now["title"], now["text"], now["since"]) == (
         found["title"],
@@ -136,25 +138,25 @@ async def test_status_in_an_outage(
 
 
 async def test_what_cannot_wait_is_known_longer_than_the_lock(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     """In an outage the last known state counts."""
-    story.simulator.cars["Ada"].locked = False
-    await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(2400)
-    assert state_of(story.hass, "lock.ada_lock").state == "unknown"
-    cars = (await act(story, "get_status"))["cars"]
+    home.simulator.cars["Ada"].locked = False
+    await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(2400)
+    assert state_of(home.hass, "lock.ada_lock").state == "unknown"
+    cars = (await act(home, "get_status"))["cars"]
     assert [car["cannot_wait"] for car in cars] == [["unlocked"], []]
 
 
 async def test_status_of_some_models_and_of_a_warning(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("eu.api@models", "503 down")
-    await story.go(300)
-    found = await act(story, "get_status")
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.api@models", "503 down")
+    await home.run(300)
+    found = await act(home, "get_status")
     assert (found["status"], found["models"], found["affected_cars"]) == (
         "degraded",
         ["models"],
@@ -165,21 +167,21 @@ async def test_status_of_some_models_and_of_a_warning(
         ("maker_down", "fob"),
     ]
     assert "Model S" in found["text"]
-    story.simulator.set("eu.api@models", "ok")
-    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
-    await story.go(900)
-    found = await act(story, "get_status")
+    home.simulator.set("eu.api@models", "ok")
+    home.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await home.run(900)
+    found = await act(home, "get_status")
     assert (found["status"], found["elsewhere"]) == ("operational", ["na"])
     assert "North America" in found["text"]
 
 
-async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
-    await story.settled(watching_entry)
-    assert await act(story, "get_history") == {"outages": []}
-    began = story.clock.now()
-    story.simulator.apply(DOWN)
-    await story.go(600)
-    (outage,) = (await act(story, "get_history"))["outages"]
+async def test_history(home: HomeUnderTest, watching_entry: MockConfigEntry) -> None:
+    await home.set_up_operational(watching_entry)
+    assert await act(home, "get_history") == {"outages": []}
+    began = home.clock.now()
+    home.simulator.apply(DOWN)
+    await home.run(600)
+    (outage,) = (await act(home, "get_history"))["outages"]
     assert (outage["status"], outage["scope"], outage["end"]) == (
         "outage",
         "region",
@@ -187,11 +189,11 @@ async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
     )
     # Its duration ends when the hosts were last probed.
     assert 460 < outage["duration"] <= 600
-    story.simulator.apply(UP)
-    await story.go(600)
-    ended = story.clock.now()
-    await story.go(3600)
-    (outage,) = (await act(story, "get_history"))["outages"]
+    home.simulator.apply(UP)
+    await home.run(600)
+    ended = home.clock.now()
+    await home.run(3600)
+    (outage,) = (await act(home, "get_history"))["outages"]
     start, end = (datetime.fromisoformat(outage[key]) for key in ("start", "end"))
     assert began < start < end < ended
     assert outage["duration"] == round((end - start).total_seconds())
@@ -208,157 +210,157 @@ async def test_history(story: Story, watching_entry: MockConfigEntry) -> None:
         ({"start_time": dt_util.as_local(end - minute).replace(tzinfo=None)}, 1),
         ({"start_time": dt_util.as_local(end + minute).replace(tzinfo=None)}, 0),
     ):
-        outages = (await act(story, "get_history", **given))["outages"]
+        outages = (await act(home, "get_history", **given))["outages"]
         assert len(outages) == told, given
 
 
 async def test_a_clock_that_is_set_makes_no_outage_longer(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    await home.set_up_operational(watching_entry)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     for hours in (5, -10):
-        story.clock.shift_wall_clock(hours * 3600)
-        await story.go(120)
-        start = story.clock.now() - timedelta(days=1)
-        (outage,) = (await act(story, "get_history", start_time=start))["outages"]
+        home.clock.shift_wall_clock(hours * 3600)
+        await home.run(120)
+        start = home.clock.now() - timedelta(days=1)
+        (outage,) = (await act(home, "get_history", start_time=start))["outages"]
         assert outage["duration"] < 600
-    story.clock.shift_wall_clock(5 * 3600)
+    home.clock.shift_wall_clock(5 * 3600)
 
 
 async def test_history_omits_outages_of_other_regions(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     other = MockConfigEntry(
         domain=DOMAIN,
         unique_id="watch_na",
         data={"provider": "watch_only", "region": "na"},
         options=entry.options,
     )
-    await story.settled(other)
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    await home.set_up_operational(other)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     for one, told in ((entry, 1), (other, 0)):
-        found = await act(story, "get_history", config_entry_id=one.entry_id)
+        found = await act(home, "get_history", config_entry_id=one.entry_id)
         assert len(found["outages"]) == told
 
 
 async def test_bad_arguments(
-    story: Story, watching_entry: MockConfigEntry, compatible_entry: MockConfigEntry
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    compatible_entry: MockConfigEntry,
 ) -> None:
-    entry = await story.settled(watching_entry)
-    now = story.clock.now()
+    entry = await home.set_up_operational(watching_entry)
+    now = home.clock.now()
     error = await refusal(
-        story, "get_history", start_time=now, end_time=now - timedelta(hours=1)
+        home, "get_history", start_time=now, end_time=now - timedelta(hours=1)
     )
     assert error.translation_key == "history_ends_first"
     assert_explained(error)
     for action in ("get_status", "get_history", "check_now"):
-        error = await refusal(story, action, config_entry_id="nobody")
+        error = await refusal(home, action, config_entry_id="nobody")
         assert error.translation_key == "service_config_entry_not_found"
-    await story.settled(compatible_entry)
-    error = await refusal(story, "get_status")
+    await home.set_up_operational(compatible_entry)
+    error = await refusal(home, "get_status")
     assert error.translation_key == "service_found_multiple_config_entry_for_domain"
-    assert (await act(story, "get_status", config_entry_id=entry.entry_id))["cars"]
-    assert await story.hass.config_entries.async_unload(compatible_entry.entry_id)
-    error = await refusal(
-        story, "get_status", config_entry_id=compatible_entry.entry_id
-    )
+    assert (await act(home, "get_status", config_entry_id=entry.entry_id))["cars"]
+    assert await home.hass.config_entries.async_unload(compatible_entry.entry_id)
+    error = await refusal(home, "get_status", config_entry_id=compatible_entry.entry_id)
     assert error.translation_key == "service_config_entry_not_loaded"
 
 
 async def test_check_now_on_a_good_day(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    before = story.simulator.usage.by_status.total()
-    began = story.clock.monotonic()
-    found = await act(story, "check_now")
+    await home.set_up_operational(watching_entry)
+    before = home.simulator.usage.by_status.total()
+    began = home.clock.monotonic()
+    found = await act(home, "check_now")
     assert found["status"] == "operational"
-    assert story.clock.monotonic() - began < 5
+    assert home.clock.monotonic() - began < 5
     # Three regions, two sign-in hosts, two control hosts.
-    assert story.simulator.usage.by_status.total() - before == 7
+    assert home.simulator.usage.by_status.total() - before == 7
 
 
 async def test_check_now_is_not_to_be_abused(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    await act(story, "check_now")
-    before = story.simulator.usage.by_status.total()
+    await home.set_up_operational(watching_entry)
+    await act(home, "check_now")
+    before = home.simulator.usage.by_status.total()
     for _ in range(50):
-        error = await refusal(story, "check_now")
+        error = await refusal(home, "check_now")
         assert error.translation_key == "checked_just_now"
         assert_explained(error)
-    assert story.simulator.usage.by_status.total() == before
-    await story.go(CHECK_INTERVAL)
-    await act(story, "check_now")
+    assert home.simulator.usage.by_status.total() == before
+    await home.run(CHECK_INTERVAL)
+    await act(home, "check_now")
 
 
 async def test_check_now_waits_until_a_suspicion_is_settled(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    story.simulator.apply(DOWN)
-    began = story.clock.monotonic()
-    found = await act(story, "check_now")
+    await home.set_up_operational(watching_entry)
+    home.simulator.apply(DOWN)
+    began = home.clock.monotonic()
+    found = await act(home, "check_now")
     assert found["status"] == "outage"
-    assert story.clock.monotonic() - began < 35
+    assert home.clock.monotonic() - began < 35
 
 
 @pytest.mark.parametrize("condition", ["timeout", "refuse"])
 async def test_check_now_ends_without_answers(
-    story: Story, watching_entry: MockConfigEntry, condition: str
+    home: HomeUnderTest, watching_entry: MockConfigEntry, condition: str
 ) -> None:
-    await story.settled(watching_entry)
-    story.simulator.apply(dict.fromkeys(ALL_DOWN, condition))
-    began = story.clock.monotonic()
-    found = await act(story, "check_now")
-    assert story.clock.monotonic() - began <= CHECK_TIMEOUT + 1
+    await home.set_up_operational(watching_entry)
+    home.simulator.apply(dict.fromkeys(ALL_DOWN, condition))
+    began = home.clock.monotonic()
+    found = await act(home, "check_now")
+    assert home.clock.monotonic() - began <= CHECK_TIMEOUT + 1
     assert found["status"] in {"internet_down", "undetermined"}
 
 
 async def test_an_entry_that_is_unloaded_keeps_no_check_waiting_for_ever(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
-    story.simulator.apply(dict.fromkeys(DOWN, "timeout"))
+    entry = await home.set_up_operational(watching_entry)
+    home.simulator.apply(dict.fromkeys(DOWN, "timeout"))
     check = asyncio.create_task(
-        story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
+        home.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
     # The check is in progress while hosts that do not answer are probed.
-    await wait_until(lambda: story.simulator.held > 0)
-    await story.restart(entry)
-    await story.pace.run_task(check, CHECK_TIMEOUT + 1)
+    await wait_until(lambda: home.simulator.held > 0)
+    await home.restart(entry)
+    await home.time_control.run_task(check, CHECK_TIMEOUT + 1)
 
 
 async def test_check_now_need_not_answer(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    await story.drive(
-        story.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
+    await home.set_up_operational(watching_entry)
+    await home.run_task(
+        home.hass.services.async_call(DOMAIN, "check_now", {}, blocking=True)
     )
 
 
 async def test_a_user_may_ask_for_any_entity(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    assert await async_setup_component(story.hass, "homeassistant", {})
-    calls = story.simulator.usage
+    await home.set_up_operational(compatible_entry)
+    assert await async_setup_component(home.hass, "homeassistant", {})
+    calls = home.simulator.usage
     hosts, data = calls.count("status"), calls.count("vehicle_data")
-    await story.drive(
-        story.hass.services.async_call(
+    await home.run_task(
+        home.hass.services.async_call(
             "homeassistant",
             "update_entity",
-            {"entity_id": list(story.states())},
+            {"entity_id": list(home.states())},
             blocking=True,
         )
     )
-    await story.go(30)
+    await home.run(30)
     # Each host and each online car is asked once for all entities.
     assert calls.count("status") > hosts
     assert calls.count("vehicle_data") == data + 2

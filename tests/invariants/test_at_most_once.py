@@ -13,9 +13,9 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.keycard.vehicle.commands import Command, command_call
 
-from .story import (
+from .home import (
     LOCK,
-    Story,
+    HomeUnderTest,
     assert_available,
     assert_explained,
     assert_no_errors,
@@ -29,150 +29,150 @@ WAKE = "button.ada_wake"
 
 @pytest.mark.parametrize("cut", ["reset", "garbage"])
 async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
-    story: Story, compatible_entry: MockConfigEntry, cut: str
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, cut: str
 ) -> None:
-    await story.settled(compatible_entry)
-    calls = story.simulator.usage
+    await home.set_up_operational(compatible_entry)
+    calls = home.simulator.usage
     before = calls.count("vehicle_data")
-    story.simulator.set("eu.commands", cut)
-    error = await story.act("unlock")
+    home.simulator.set("eu.commands", cut)
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "command_unconfirmed"
     assert_explained(error)
     # Nothing says that it is still locked.
-    assert story.states()[LOCK] == "unknown"
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
-    took = await story.until(lambda: story.states()[LOCK] == "unlocked", 10)
+    assert home.states()[LOCK] == "unknown"
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
+    took = await home.until(lambda: home.states()[LOCK] == "unlocked", 10)
     assert took < 5
     # Once, and then at the regular interval again.
-    await story.go(300)
+    await home.run(300)
     assert calls.count("vehicle_data") == before + 1
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
 
 
 async def test_a_sleeping_car_is_woken_and_gets_the_command_once(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(120)
-    car = story.simulator.cars["Ada"]
-    data = story.simulator.usage.count("vehicle_data")
-    assert await story.act("unlock") is None
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(120)
+    car = home.simulator.cars["Ada"]
+    data = home.simulator.usage.count("vehicle_data")
+    assert await home.perform("unlock") is None
     assert car.executed["wake_up"] == 1
     assert car.executed["door_unlock"] == 1
-    assert story.states()[LOCK] == "unlocked"
+    assert home.states()[LOCK] == "unlocked"
     # It is online now: its data are polled when due.
-    await story.go(30)
-    assert story.states()["binary_sensor.ada_online"] == "on"
-    assert story.simulator.usage.count("vehicle_data") <= data + 1
+    await home.run(30)
+    assert home.states()["binary_sensor.ada_online"] == "on"
+    assert home.simulator.usage.count("vehicle_data") <= data + 1
     assert_no_errors(caplog)
 
 
 async def test_a_car_that_fell_asleep_unnoticed_gets_the_command_once(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    car = story.simulator.cars["Ada"]
-    assert await story.act("unlock") is None
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    car = home.simulator.cars["Ada"]
+    assert await home.perform("unlock") is None
     assert car.executed["wake_up"] == 1
     assert car.executed["door_unlock"] == 1
 
 
 async def test_a_car_without_a_connection_does_not_wake(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "offline")
-    await story.go(120)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "offline")
+    await home.run(120)
     for entity_id, action in ((LOCK, "unlock"), (WAKE, "press")):
-        error = await story.act(action, entity_id)
+        error = await home.perform(action, entity_id)
         assert error is not None
         assert error.translation_key == "car_asleep"
         assert_explained(error)
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
-    assert story.states()[LOCK] == "locked"
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 0
+    assert home.states()[LOCK] == "locked"
 
 
-async def test_waking(story: Story, compatible_entry: MockConfigEntry) -> None:
-    await story.settled(compatible_entry)
-    car = story.simulator.cars["Ada"]
-    assert await story.act("press", WAKE) is None
+async def test_waking(home: HomeUnderTest, compatible_entry: MockConfigEntry) -> None:
+    await home.set_up_operational(compatible_entry)
+    car = home.simulator.cars["Ada"]
+    assert await home.perform("press", WAKE) is None
     assert car.executed["wake_up"] == 1
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(120)
-    assert story.states()["binary_sensor.ada_online"] == "off"
-    assert await story.act("press", WAKE) is None
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(120)
+    assert home.states()["binary_sensor.ada_online"] == "off"
+    assert await home.perform("press", WAKE) is None
     assert car.executed["wake_up"] == 2
-    assert story.states()["binary_sensor.ada_online"] == "on"
-    story.simulator.set("eu.commands", "503 down")
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(120)
-    error = await story.act("press", WAKE)
+    assert home.states()["binary_sensor.ada_online"] == "on"
+    home.simulator.set("eu.commands", "503 down")
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(120)
+    error = await home.perform("press", WAKE)
     assert error is not None
     assert error.translation_key == "cloud_fails"
 
 
 async def test_a_car_that_refuses_says_why(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set(
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set(
         "eu.commands", '200 {"response":{"result":false,"reason":"doors {open}"}}'
     )
-    error = await story.act("lock")
+    error = await home.perform("lock")
     assert error is not None
     assert error.translation_key == "command_failed"
     assert "doors {open}" in str(error)
     assert_explained(error)
-    story.simulator.set(
-        "eu.commands", '200 {"response":{"result":false,"reason":null}}'
-    )
-    error = await story.act("lock")
+    home.simulator.set("eu.commands", '200 {"response":{"result":false,"reason":null}}')
+    error = await home.perform("lock")
     assert error is not None
     assert_explained(error)
 
 
 async def test_commands_that_fail_alone_are_a_failure_of_their_plane(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("eu.commands", '503 {"error":"vehicle is not available"}')
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.commands", '503 {"error":"vehicle is not available"}')
     for _ in range(2):
-        error = await story.act("unlock")
+        error = await home.perform("unlock")
         assert error is not None
         assert error.translation_key == "cloud_fails"
     assert status_of(entry) == "degraded"
-    assert story.states()["sensor.ada_key_to_take"] == "keycard"
-    assert story.states()["sensor.cy_key_to_take"] == "usual"
-    story.simulator.set("eu.commands", "ok")
-    assert await story.act("unlock") is None
+    assert home.states()["sensor.ada_key_to_take"] == "keycard"
+    assert home.states()["sensor.cy_key_to_take"] == "usual"
+    home.simulator.set("eu.commands", "ok")
+    assert await home.perform("unlock") is None
     assert status_of(entry) == "operational"
-    assert story.states()["sensor.ada_key_to_take"] == "usual"
+    assert home.states()["sensor.ada_key_to_take"] == "usual"
 
 
 async def test_of_two_taps_at_once_the_last_one_holds(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    first, last = await story.drive(both(story))
+    await home.set_up_operational(compatible_entry)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    first, last = await home.run_task(both(home))
     assert isinstance(first, HomeAssistantError)
     assert first.translation_key == "command_replaced"
     assert_explained(first)
     assert last is None
-    car = story.simulator.cars["Ada"]
+    car = home.simulator.cars["Ada"]
     assert (car.executed["door_lock"], car.executed["door_unlock"]) == (1, 0)
     assert states_of(changes, LOCK)[-1] == "locked"
 
 
-async def both(story: Story) -> list[object]:
+async def both(home: HomeUnderTest) -> list[object]:
     """Unlock and lock at the same time."""
     return list(
         await asyncio.gather(
             *(
-                story.hass.services.async_call(
+                home.hass.services.async_call(
                     "lock", action, {"entity_id": LOCK}, blocking=True
                 )
                 for action in ("unlock", "lock")
@@ -194,48 +194,48 @@ async def both(story: Story) -> list[object]:
 )
 async def test_command_entities_are_available_in_an_outage_and_raise(
     *,
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     action: str,
     data: dict[str, object],
     command: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
-    await story.go(3600)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
+    await home.run(3600)
     assert status_of(entry) == "outage"
-    assert story.states()[CLIMATE] == "unknown"
-    assert_available(story)
-    error = await story.act(action, CLIMATE, **data)
+    assert home.states()[CLIMATE] == "unknown"
+    assert_available(home)
+    error = await home.perform(action, CLIMATE, **data)
     assert error is not None
     assert_explained(error)
-    assert story.simulator.cars["Ada"].executed[command] == 0
-    story.simulator.apply({"eu.api": "ok", "eu.status": "ok"})
-    await story.go(300)
-    assert await story.act(action, CLIMATE, **data) is None
-    assert story.simulator.cars["Ada"].executed[command] == 1
+    assert home.simulator.cars["Ada"].executed[command] == 0
+    home.simulator.apply({"eu.api": "ok", "eu.status": "ok"})
+    await home.run(300)
+    assert await home.perform(action, CLIMATE, **data) is None
+    assert home.simulator.cars["Ada"].executed[command] == 1
 
 
 async def test_what_makes_no_sense_is_not_sent(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     (car, *_) = entry.runtime_data.vehicles.values()
     with pytest.raises(HomeAssistantError) as error:
         await car.async_execute(
             command_call(Command.SET_TEMPS, driver_temp="warm", passenger_temp=20.0)
         )
     assert_explained(error.value)
-    assert story.simulator.usage.count("set_temps") == 0
+    assert home.simulator.usage.count("set_temps") == 0
     assert status_of(entry) == "operational"
 
 
 async def test_a_car_that_is_only_watched_takes_no_commands(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     (car, *_) = entry.runtime_data.vehicles.values()
     assert not car.commandable
     with pytest.raises(RuntimeError):
         await car.async_execute(command_call(Command.LOCK))
-    assert story.simulator.usage.count("door_lock") == 0
+    assert home.simulator.usage.count("door_lock") == 0

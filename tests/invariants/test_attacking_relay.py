@@ -13,8 +13,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator import Simulator
 from simulator.bluetooth import Adversary, LinkConditions
 
+from .home import HomeUnderTest, assert_explained
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
-from .story import Story, assert_explained
 from .test_bluetooth_in_an_outage import lock_of
 from .test_spoofed_devices import limit_of
 
@@ -45,7 +45,7 @@ async def near(
 
 @pytest.mark.parametrize(("seed", "status", "data"), SEALS.values(), ids=SEALS)
 async def test_a_relay_cannot_change_the_shown_state(
-    story: Story,
+    home: HomeUnderTest,
     near: NearVehicle,
     watching_entry: MockConfigEntry,
     *,
@@ -56,37 +56,37 @@ async def test_a_relay_cannot_change_the_shown_state(
     """Exception: an injected unsealed answer where a computer seals none."""
     print(f"seed: {seed}")
     dice, car = Random(seed), near.car
-    computers = story.simulator.computers["Ada"]
+    computers = home.simulator.computers["Ada"]
     computers.seals_status, computers.seals_infotainment = status, data
-    entry = await story.settled(with_paired_vehicle(watching_entry, car))
-    lock = lock_of(story, entry)
-    limit = limit_of(story, entry)
-    assert story.states()[limit] == f"{car.charge_limit:.0f}"
+    entry = await home.set_up_operational(with_paired_vehicle(watching_entry, car))
+    lock = lock_of(home, entry)
+    limit = limit_of(home, entry)
+    assert home.states()[limit] == f"{car.charge_limit:.0f}"
     adversary = Adversary(
         computers,
         car,
         dice,
-        story.clock.time,
+        home.clock.time,
         forges_status=status,
         forges_data=data,
     )
-    story.simulator.bluetooth.relays["Ada"] = adversary
+    home.simulator.bluetooth.relays["Ada"] = adversary
     # Lock states of the car and their times.
     was: list[tuple[float, bool]] = [(0.0, car.locked)]
     wrong: list[str] = []
     limits: set[str] = set()
-    last_shown = [story.states()[lock]]
+    last_shown = [home.states()[lock]]
     ended: Counter[str] = Counter()
     pressed: Counter[str] = Counter()
     executed = Counter(car.executed)
 
     def note() -> None:
         if was[-1][1] is not car.locked:
-            was.append((story.clock.monotonic(), car.locked))
+            was.append((home.clock.monotonic(), car.locked))
 
     def held_lately(value: bool) -> bool:
         note()
-        since = story.clock.monotonic() - LONGEST
+        since = home.clock.monotonic() - LONGEST
         ends = [*(at for at, _ in was[1:]), float("inf")]
         return any(
             held is value and end >= since
@@ -107,7 +107,7 @@ async def test_a_relay_cannot_change_the_shown_state(
         if not held_lately(SHOWN[state.state]):
             wrong.append(f"shown {state.state}")
 
-    unsub = story.hass.bus.async_listen(EVENT_STATE_CHANGED, shown)
+    unsub = home.hass.bus.async_listen(EVENT_STATE_CHANGED, shown)
     changed = car.on_change
 
     def on_change() -> None:
@@ -123,20 +123,20 @@ async def test_a_relay_cannot_change_the_shown_state(
         else:
             act = dice.choice(("lock", "unlock"))
             pressed[act] += 1
-            error = await story.act(act, lock)
+            error = await home.perform(act, lock)
             note()
             if error is None and car.locked is not WANTED[act]:
                 wrong.append(f"{number}: {act} is said to be done")
             if error is not None:
                 assert_explained(error)
             ended["done" if error is None else str(error.translation_key)] += 1
-        await story.go(dice.choice((1, 5, 90, 240)))
+        await home.run(dice.choice((1, 5, 90, 240)))
     unsub()
     print(ended, adversary.attacks)
     assert wrong == []
     # Nothing changes the car, whatever the relay sends.
     assert limits <= {f"{car.charge_limit:.0f}", STATE_UNKNOWN}
-    assert story.states()[limit] == f"{car.charge_limit:.0f}"
+    assert home.states()[limit] == f"{car.charge_limit:.0f}"
     for act, command in (("lock", "door_lock"), ("unlock", "door_unlock")):
         assert car.executed[command] - executed[command] <= pressed[act]
     # The relay attacked, and did not succeed every time.

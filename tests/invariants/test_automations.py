@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.keycard.trigger import TRIGGERS
 from tests.conftest import state_of
 
-from .story import Story
+from .home import HomeUnderTest
 
 CLOUD = "tesla_cloud"
 OUTAGE = f"event.{CLOUD}_outage_notice"
@@ -73,7 +73,7 @@ def condition_config(
 
 
 async def automate(
-    story: Story,
+    home: HomeUnderTest,
     *triggers: dict[str, Any],
     conditions: tuple[dict[str, Any], ...] = (),
     **more: Any,
@@ -97,33 +97,35 @@ async def automate(
         **more,
     }
     assert await async_setup_component(
-        story.hass, "automation", {"automation": automation}
+        home.hass, "automation", {"automation": automation}
     )
-    await story.pace.settle()
+    await home.time_control.settle()
 
 
-async def switch_automation(story: Story, service: str) -> None:
+async def switch_automation(home: HomeUnderTest, service: str) -> None:
     """Switch the automation on or off."""
-    await story.hass.services.async_call(
+    await home.hass.services.async_call(
         "automation", service, {"entity_id": "automation.tell"}, blocking=True
     )
 
 
-async def stop(story: Story, entry: MockConfigEntry) -> None:
+async def stop(home: HomeUnderTest, entry: MockConfigEntry) -> None:
     """Stop Home Assistant, as seen by automations and entries."""
-    await switch_automation(story, "turn_off")
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
-    story.hass.set_state(CoreState.not_running)
+    await switch_automation(home, "turn_off")
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    home.hass.set_state(CoreState.not_running)
 
 
-async def start(story: Story, entry: MockConfigEntry, takes: float = 0.0) -> None:
+async def start(
+    home: HomeUnderTest, entry: MockConfigEntry, takes: float = 0.0
+) -> None:
     """Start Home Assistant, with a long start-up after the entry."""
-    await story.set_up(entry)
-    await switch_automation(story, "turn_on")
-    await story.go(takes)
-    await story.drive(story.hass.async_start())
-    assert story.hass.state is CoreState.running
-    await story.pace.settle()
+    await home.set_up(entry)
+    await switch_automation(home, "turn_on")
+    await home.run(takes)
+    await home.run_task(home.hass.async_start())
+    assert home.hass.state is CoreState.running
+    await home.time_control.settle()
 
 
 OF_OUTAGES = tuple(
@@ -133,42 +135,42 @@ OF_OUTAGES = tuple(
 
 
 async def test_an_outage_that_grows_and_ends(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         *OF_OUTAGES,
         trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
         trigger_config("early_warning_started", OUTAGE),
     )
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     assert sorted(ran.by) == ["key_to_take_changed", "outage_started"]
     assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
     assert ran.data("key_to_take_changed")[0]["state"] == "keycard"
-    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
-    await story.go(600)
+    home.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await home.run(600)
     assert ran.by[2:] == ["outage_changed"]
-    story.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
-    await story.go(600)
+    home.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
+    await home.run(600)
     assert sorted(ran.by[3:]) == ["key_to_take_changed", "outage_ended"]
     assert ran.data("key_to_take_changed")[1]["state"] == "usual"
 
 
 async def test_devices_as_targets(
-    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """Only the matching entity of a device counts."""
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     devices = {
         device.name: device.id
         for device in dr.async_entries_for_config_entry(
-            dr.async_get(story.hass), entry.entry_id
+            dr.async_get(home.hass), entry.entry_id
         )
     }
     await automate(
-        story,
+        home,
         *(
             {
                 "id": name,
@@ -178,8 +180,8 @@ async def test_devices_as_targets(
             for name in TRIGGERS
         ),
     )
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     # Host and calls do not fail at the same moment.
     assert sorted(by for by in ran.by if by != "outage_changed") == [
         "car_became_unreachable",
@@ -192,31 +194,31 @@ async def test_devices_as_targets(
     ("keys", "expected"), [(["keycard"], ["keycard"]), (["usual", "fob"], ["usual"])]
 )
 async def test_a_key_that_is_waited_for(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     ran: RecordedRuns,
     *,
     keys: list[str],
     expected: list[str],
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     await automate(
-        story, trigger_config("key_to_take_changed", "sensor.ada_key_to_take", key=keys)
+        home, trigger_config("key_to_take_changed", "sensor.ada_key_to_take", key=keys)
     )
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    home.simulator.apply(UP)
+    await home.run(600)
     assert [data["state"] for data in ran.data("key_to_take_changed")] == expected
 
 
 async def test_an_early_warning(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    await story.settled(watching_entry)
-    await automate(story, *OF_OUTAGES, trigger_config("early_warning_started", OUTAGE))
-    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
-    await story.go(600)
+    await home.set_up_operational(watching_entry)
+    await automate(home, *OF_OUTAGES, trigger_config("early_warning_started", OUTAGE))
+    home.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await home.run(600)
     assert ran.by == ["early_warning_started"]
 
 
@@ -224,7 +226,7 @@ async def test_an_early_warning(
     ("minutes", "down_for", "expected"), [(5, 420, True), (10, 240, False)]
 )
 async def test_an_outage_that_lasts(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     ran: RecordedRuns,
     *,
@@ -232,149 +234,152 @@ async def test_an_outage_that_lasts(
     down_for: float,
     expected: bool,
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     await automate(
-        story, trigger_config("outage_started", OUTAGE, **{"for": {"minutes": minutes}})
+        home, trigger_config("outage_started", OUTAGE, **{"for": {"minutes": minutes}})
     )
-    began = story.clock.monotonic()
-    story.simulator.apply(DOWN)
+    began = home.clock.monotonic()
+    home.simulator.apply(DOWN)
     # Other changes do not restart the wait.
-    await story.go(120)
-    story.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+    await home.run(120)
+    home.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
     if expected:
-        await story.until(lambda: bool(ran.by), within=down_for - 120)
-        waited = story.clock.monotonic() - began
+        await home.until(lambda: bool(ran.by), within=down_for - 120)
+        waited = home.clock.monotonic() - began
         # It counts from the first failed answer, within a minute.
         assert minutes * 60 <= waited < minutes * 60 + 70
     else:
-        await story.go(down_for - 120)
-    story.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
-    await story.go(900)
+        await home.run(down_for - 120)
+    home.simulator.apply({**UP, "na.api": "ok", "na.status": "ok"})
+    await home.run(900)
     assert ran.by == ["outage_started"] * expected
 
 
 async def test_a_reload_repeats_and_loses_no_event(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         *OF_OUTAGES,
         {**trigger_config("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
         trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
     )
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     for _ in range(3):
-        await story.restart(entry)
-        await story.go(60)
+        await home.restart(entry)
+        await home.run(60)
     assert sorted(ran.by) == ["key_to_take_changed", "outage_started"]
-    await story.go(600)
+    await home.run(600)
     assert sorted(ran.by) == ["key_to_take_changed", "lasted", "outage_started"]
-    await story.restart(entry)
-    await story.go(60)
+    await home.restart(entry)
+    await home.run(60)
     assert len(ran.by) == 3
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(UP)
+    await home.run(600)
     assert sorted(ran.by[3:]) == ["key_to_take_changed", "outage_ended"]
 
 
 async def test_an_automation_edited_in_an_outage_repeats_nothing(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         {**trigger_config("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"},
     )
-    story.simulator.apply(DOWN)
-    await story.go(600)
+    home.simulator.apply(DOWN)
+    await home.run(600)
     assert ran.by == ["lasted"]
-    await switch_automation(story, "turn_off")
-    await switch_automation(story, "turn_on")
-    await story.go(600)
+    await switch_automation(home, "turn_off")
+    await switch_automation(home, "turn_on")
+    await home.run(600)
     assert ran.by == ["lasted"]
 
 
 async def test_an_outage_that_lasted_before_the_automation_existed(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """It counts from the start of the outage, before the automation was added."""
-    entry = await story.settled(watching_entry)
-    story.simulator.apply(DOWN)
-    await story.until(
+    entry = await home.set_up_operational(watching_entry)
+    home.simulator.apply(DOWN)
+    await home.until(
         lambda: entry.runtime_data.host_poller.host_monitor.tracker("eu").failing,
         within=70,
     )
-    await story.go(5)
+    await home.run(5)
     await automate(
-        story,
+        home,
         {**trigger_config("outage_started", OUTAGE, **{"for": 2}), "id": "lasted"},
     )
     assert ran.by == []
-    await story.go(60)
+    await home.run(60)
     assert ran.by == ["lasted"]
 
 
 async def test_a_start_in_the_middle_of_an_outage(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
     """Events before automations are ready are sent afterwards."""
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         *OF_OUTAGES,
         trigger_config("key_to_take_changed", "sensor.ada_key_to_take"),
     )
-    await stop(story, entry)
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    await start(story, entry, takes=240)
-    assert state_of(story.hass, "binary_sensor.tesla_cloud_outage").state == "on"
+    await stop(home, entry)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    await start(home, entry, takes=240)
+    assert state_of(home.hass, "binary_sensor.tesla_cloud_outage").state == "on"
     assert ran.by == ["outage_started"]
     assert "Take the keycard for Ada" in ran.data("outage_started")[0]["text"]
-    await story.go(300)
+    await home.run(300)
     assert ran.by == ["outage_started"]
     # The notice was sent before: another start sends none.
-    await stop(story, entry)
-    await story.go(60)
-    await start(story, entry, takes=120)
-    await story.go(300)
+    await stop(home, entry)
+    await home.run(60)
+    await start(home, entry, takes=120)
+    await home.run(300)
     assert ran.by == ["outage_started"]
     # The end can occur during a start, too.
-    await stop(story, entry)
-    story.simulator.apply(UP)
-    await story.go(60)
-    await start(story, entry, takes=400)
-    await story.go(60)
+    await stop(home, entry)
+    home.simulator.apply(UP)
+    await home.run(60)
+    await start(home, entry, takes=400)
+    await home.run(60)
     assert ran.by == ["outage_started", "outage_ended"]
 
 
 async def test_a_short_outage_during_a_start_is_reported_completely(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    entry = await story.settled(watching_entry)
-    await automate(story, *OF_OUTAGES)
-    await stop(story, entry)
-    await story.set_up(entry)
-    await switch_automation(story, "turn_on")
-    await story.go(70)
-    story.simulator.apply(DOWN)
-    await story.go(240)
-    story.simulator.apply(UP)
-    await story.go(400)
+    entry = await home.set_up_operational(watching_entry)
+    await automate(home, *OF_OUTAGES)
+    await stop(home, entry)
+    await home.set_up(entry)
+    await switch_automation(home, "turn_on")
+    await home.run(70)
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    home.simulator.apply(UP)
+    await home.run(400)
     assert ran.by == []
-    await story.drive(story.hass.async_start())
-    await story.pace.settle()
+    await home.run_task(home.hass.async_start())
+    await home.time_control.settle()
     assert ran.by == ["outage_started", "outage_ended"]
 
 
 async def test_the_blueprint_sends_events_during_a_start_once(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns, tmp_path: Path
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    ran: RecordedRuns,
+    tmp_path: Path,
 ) -> None:
-    story.hass.config.config_dir = str(tmp_path)
-    assert await async_setup_component(story.hass, "automation", {})
-    entry = await story.settled(watching_entry)
+    home.hass.config.config_dir = str(tmp_path)
+    assert await async_setup_component(home.hass, "automation", {})
+    entry = await home.set_up_operational(watching_entry)
     use = {
         "path": "keycard/tesla_outage_take_your_keycard.yaml",
         "input": {
@@ -386,16 +391,16 @@ async def test_the_blueprint_sends_events_during_a_start_once(
         "homeassistant.config.async_hass_config_yaml",
         return_value={"automation": [{"alias": "Tell", "use_blueprint": use}]},
     ):
-        await story.hass.services.async_call("automation", "reload", blocking=True)
-    await stop(story, entry)
-    story.simulator.apply(DOWN)
-    await start(story, entry, takes=240)
-    await story.go(300)
+        await home.hass.services.async_call("automation", "reload", blocking=True)
+    await stop(home, entry)
+    home.simulator.apply(DOWN)
+    await start(home, entry, takes=240)
+    await home.run(300)
     assert ran.by == ["take"]
-    await stop(story, entry)
-    story.simulator.apply(UP)
-    await start(story, entry, takes=400)
-    await story.go(300)
+    await stop(home, entry)
+    home.simulator.apply(UP)
+    await start(home, entry, takes=400)
+    await home.run(300)
     assert ran.by == ["take", "all_clear"]
 
 
@@ -410,7 +415,7 @@ async def test_the_blueprint_sends_events_during_a_start_once(
     ],
 )
 async def test_a_start_during_the_wait_for_a_lasting_outage(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     ran: RecordedRuns,
     *,
@@ -419,26 +424,26 @@ async def test_a_start_during_the_wait_for_a_lasting_outage(
     takes: float,
     expected: int,
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         {**trigger_config("outage_started", OUTAGE, **{"for": 600}), "id": "lasted"},
     )
-    story.simulator.apply(DOWN)
-    await story.go(stops_at)
+    home.simulator.apply(DOWN)
+    await home.run(stops_at)
     before = len(ran.by)
     assert before == 1 - expected
-    await stop(story, entry)
-    await story.go(down_for)
-    await start(story, entry, takes=takes)
-    await story.go(600)
+    await stop(home, entry)
+    await home.run(down_for)
+    await start(home, entry, takes=takes)
+    await home.run(600)
     assert len(ran.by) - before == expected
 
 
 async def test_conditions_in_an_outage(
-    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    await story.settled(compatible_entry)
+    await home.set_up_operational(compatible_entry)
     cloud = "tesla_cloud"
     holds = {
         "outage": condition_config("is_outage_on", f"binary_sensor.{cloud}_outage"),
@@ -467,40 +472,40 @@ async def test_conditions_in_an_outage(
         for name, condition in holds.items()
     ]
     assert await async_setup_component(
-        story.hass, "automation", {"automation": automations}
+        home.hass, "automation", {"automation": automations}
     )
 
     async def passing() -> set[str]:
         seen = len(ran.by)
-        story.hass.bus.async_fire("ask")
-        await story.pace.settle()
+        home.hass.bus.async_fire("ask")
+        await home.time_control.settle()
         return set(ran.by[seen:])
 
     assert await passing() == {"fine", "reached"}
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     assert await passing() == {"outage", "card", "either"}
     # The end cannot be seen: outage and keys stay.
-    story.simulator.apply(ALL_DOWN)
-    await story.go(900)
-    assert state_of(story.hass, f"sensor.{cloud}_status").state == "internet_down"
+    home.simulator.apply(ALL_DOWN)
+    await home.run(900)
+    assert state_of(home.hass, f"sensor.{cloud}_status").state == "internet_down"
     assert await passing() == {"outage", "lasting", "card", "either"}
-    story.simulator.apply(dict.fromkeys(ALL_DOWN, "ok"))
-    await story.go(900)
+    home.simulator.apply(dict.fromkeys(ALL_DOWN, "ok"))
+    await home.run(900)
     assert await passing() == {"fine", "reached"}
     # An account problem is the user's: Tesla works.
-    story.simulator.set("eu.api", LIMIT)
-    await story.go(300)
+    home.simulator.set("eu.api", LIMIT)
+    await home.run(300)
     assert await passing() == {"fine"}
 
 
 async def test_cars_that_can_be_reached_or_not(
-    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     sensor = "sensor.ada_connection"
     await automate(
-        story,
+        home,
         trigger_config("car_became_reachable", sensor),
         trigger_config("car_became_unreachable", sensor),
         {
@@ -509,36 +514,36 @@ async def test_cars_that_can_be_reached_or_not(
         },
     )
     # A sleeping car can be woken.
-    story.simulator.set("car.Ada", "asleep")
-    await story.until(lambda: state_of(story.hass, sensor).state == "asleep", 300)
+    home.simulator.set("car.Ada", "asleep")
+    await home.until(lambda: state_of(home.hass, sensor).state == "asleep", 300)
     assert ran.by == []
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     assert ran.by == ["car_became_unreachable"]
     # After a start the state is unknown, which is no change.
-    await story.restart(entry)
-    assert state_of(story.hass, sensor).state == "undetermined"
-    await story.go(120)
-    assert state_of(story.hass, sensor).state == "maker_down"
+    await home.restart(entry)
+    assert state_of(home.hass, sensor).state == "undetermined"
+    await home.run(120)
+    assert state_of(home.hass, sensor).state == "maker_down"
     assert ran.by == ["car_became_unreachable"]
-    await story.go(900)
+    await home.run(900)
     assert ran.by == ["car_became_unreachable"]
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(UP)
+    await home.run(600)
     assert ran.by == ["car_became_unreachable", "car_became_reachable"]
-    assert state_of(story.hass, sensor).state in {"asleep", "cloud"}
+    assert state_of(home.hass, sensor).state in {"asleep", "cloud"}
 
 
 async def test_an_account_that_is_refused(
-    story: Story, compatible_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     status = "sensor.tesla_cloud_status"
-    await automate(story, trigger_config("account_needs_attention", status))
-    story.simulator.set("eu.api", LIMIT)
-    await story.go(300)
-    assert state_of(story.hass, status).state == "account_problem"
+    await automate(home, trigger_config("account_needs_attention", status))
+    home.simulator.set("eu.api", LIMIT)
+    await home.run(300)
+    assert state_of(home.hass, status).state == "account_problem"
     assert ran.by == ["account_needs_attention"]
-    await story.restart(entry)
-    await story.go(300)
+    await home.restart(entry)
+    await home.run(300)
     assert ran.by == ["account_needs_attention"]

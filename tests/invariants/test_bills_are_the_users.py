@@ -20,106 +20,106 @@ from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
 from simulator.vehicle.schedule import Day
 from tests.config_entries import PROVIDERS, fleet_entry, provider_entry
 
-from .story import LOCK, Story, entity_ids, status_of
+from .home import LOCK, HomeUnderTest, entity_ids, status_of
 
 HOUR = 3600.0
 COST = "sensor.tesla_cloud_estimated_cost_this_month"
 
 
 async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.set("car.Cy", "asleep")
-    await story.settled(compatible_entry)
-    calls = story.simulator.usage
+    home.simulator.set("car.Cy", "asleep")
+    await home.set_up_operational(compatible_entry)
+    calls = home.simulator.usage
     for _ in range(4):
         before, billed = calls.count("vehicle_data"), calls.billed
         for _ in range(60):
-            await story.go(60)
-            assert story.states()[LOCK] == "locked"
+            await home.run(60)
+            assert home.states()[LOCK] == "locked"
         assert 2 <= calls.count("vehicle_data") - before <= 3
         assert calls.billed - billed == calls.count("vehicle_data") - before
 
 
 async def test_a_car_that_sleeps_costs_nothing(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
-    await story.set_up(compatible_entry)
-    await story.go(4 * HOUR)
-    assert story.simulator.usage.billed == 0
-    assert story.simulator.usage.count("wake_up") == 0
+    home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    await home.set_up(compatible_entry)
+    await home.run(4 * HOUR)
+    assert home.simulator.usage.billed == 0
+    assert home.simulator.usage.count("wake_up") == 0
     assert status_of(compatible_entry) == "operational"
 
 
 async def test_a_car_that_drives_is_asked_often_and_one_that_parked_once_more(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
-    await story.settled(compatible_entry)
-    calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
+    home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    await home.set_up_operational(compatible_entry)
+    calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
     assert calls.billed == 0
     ada.drive()
-    await story.until(lambda: calls.count("vehicle_data") == 1, 65)
+    await home.until(lambda: calls.count("vehicle_data") == 1, 65)
     for _ in range(6):
         before = calls.count("vehicle_data")
-        await story.go(130)
+        await home.run(130)
         assert calls.count("vehicle_data") - before in {1, 2}
-    await story.until(lambda: ada.speed is None, 300)
-    await story.go(130)
+    await home.until(lambda: ada.speed is None, 300)
+    await home.run(130)
     parked = calls.count("vehicle_data")
     assert 8 <= parked <= 10
-    await story.go(1100)
+    await home.run(1100)
     assert calls.count("vehicle_data") == parked + 1
 
 
 async def test_an_old_car_is_let_fall_asleep(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.set("car.Ada", "asleep")
-    cy = story.simulator.cars["Cy"]
+    home.simulator.set("car.Ada", "asleep")
+    cy = home.simulator.cars["Cy"]
     assert cy.year < 2021
-    await story.settled(compatible_entry)
+    await home.set_up_operational(compatible_entry)
     cy.set_schedule([Day()])
     cy.drive()
-    await story.until(lambda: cy.speed is None, 1000)
+    await home.until(lambda: cy.speed is None, 1000)
     # It parks, is polled once more, and sleeps a quarter of an hour later.
-    took = await story.until(lambda: cy.connectivity == "asleep", HOUR)
+    took = await home.until(lambda: cy.connectivity == "asleep", HOUR)
     assert took < 1500
-    before = story.simulator.usage.billed
-    await story.go(2 * HOUR)
-    assert story.simulator.usage.billed == before
-    assert story.simulator.usage.count("wake_up") == 0
+    before = home.simulator.usage.billed
+    await home.run(2 * HOUR)
+    assert home.simulator.usage.billed == before
+    assert home.simulator.usage.count("wake_up") == 0
 
 
 async def test_a_command_is_looked_after_once(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    calls = story.simulator.usage
+    await home.set_up_operational(compatible_entry)
+    calls = home.simulator.usage
     before = calls.count("vehicle_data")
     for action in ("unlock", "lock"):
-        assert await story.act(action) is None
-    await story.go(95)
+        assert await home.perform(action) is None
+    await home.run(95)
     assert calls.count("vehicle_data") == before + 1
-    await story.go(600)
+    await home.run(600)
     assert calls.count("vehicle_data") == before + 1
 
 
 async def test_what_is_billed_is_counted_and_kept(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.set("car.Ada", "asleep")
-    entry = await story.settled(compatible_entry)
-    calls = story.simulator.usage
-    assert await story.act("unlock") is None
+    home.simulator.set("car.Ada", "asleep")
+    entry = await home.set_up_operational(compatible_entry)
+    calls = home.simulator.usage
+    assert await home.perform("unlock") is None
     # A status below 500 is billed.
-    story.simulator.set("eu.commands", '403 {"error":"forbidden"}')
-    assert await story.act("lock") is not None
-    story.simulator.set("eu.commands", "503 down")
-    assert await story.act("lock") is not None
-    story.simulator.set("eu.commands", "ok")
-    await story.go(120)
+    home.simulator.set("eu.commands", '403 {"error":"forbidden"}')
+    assert await home.perform("lock") is not None
+    home.simulator.set("eu.commands", "503 down")
+    assert await home.perform("lock") is not None
+    home.simulator.set("eu.commands", "ok")
+    await home.run(120)
     counts = {
         "data": calls.count("vehicle_data"),
         "commands": 2,
@@ -130,7 +130,7 @@ async def test_what_is_billed_is_counted_and_kept(
     cost = counts["data"] / 500 + counts["commands"] / 1000 + counts["wakes"] / 50
 
     def check() -> None:
-        state = story.hass.states.get(COST)
+        state = home.hass.states.get(COST)
         assert state is not None
         assert float(state.state) == pytest.approx(cost)
         assert {name: state.attributes[name] for name in counts} == counts
@@ -144,25 +144,25 @@ async def test_what_is_billed_is_counted_and_kept(
         assert state.attributes["pace"] == "usual"
 
     check()
-    await story.restart(entry)
+    await home.restart(entry)
     check()
-    await story.go(130)
+    await home.run(130)
     assert calls.billed == sum(counts.values())
     check()
 
 
-async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None:
-    story.simulator.set("car.Cy", "asleep")
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
-    key = await async_get_signing_key(story.hass)
-    story.simulator.pair("Ada", key)
-    story.simulator.set_signing("Ada", "required")
-    await story.go(660)
-    calls = story.simulator.usage
-    assert await story.act("unlock") is None
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
-    state = story.hass.states.get(COST)
+async def test_each_request_of_a_signed_command_is_counted(home: HomeUnderTest) -> None:
+    home.simulator.set("car.Cy", "asleep")
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
+    key = await async_get_signing_key(home.hass)
+    home.simulator.pair("Ada", key)
+    home.simulator.set_signing("Ada", "required")
+    await home.run(660)
+    calls = home.simulator.usage
+    assert await home.perform("unlock") is None
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
+    state = home.hass.states.get(COST)
     assert state is not None
     # A session is opened before the first one.
     assert state.attributes["commands"] == calls.count("signed_command") > 1
@@ -178,15 +178,15 @@ async def test_each_request_of_a_signed_command_is_counted(story: Story) -> None
     ],
 )
 async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
-    story: Story, compatible_entry: MockConfigEntry, answer: str, pause: float
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, answer: str, pause: float
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.cars["Ada"].drive()
-    story.simulator.set("eu.api", answer)
-    await story.until(lambda: status_of(entry) == "account_problem", 130)
-    calls = story.simulator.usage
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.cars["Ada"].drive()
+    home.simulator.set("eu.api", answer)
+    await home.until(lambda: status_of(entry) == "account_problem", 130)
+    calls = home.simulator.usage
     before = calls.by_endpoint.copy()
-    await story.go(pause - 10)
+    await home.run(pause - 10)
     asked = calls.by_endpoint - before
     # Calls in progress were sent before the refusal.
     assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
@@ -201,28 +201,28 @@ OFFLINE = (
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_car_whose_data_say_that_it_is_offline_is_asked_rarely(
-    story: Story, provider: str
+    home: HomeUnderTest, provider: str
 ) -> None:
-    entry = await provider_entry(story.hass, story.simulator, provider)
-    await story.settled(entry)
-    story.simulator.set("car.Ada", "asleep")
-    story.simulator.set("eu.data@models", OFFLINE)
-    await story.go(1500)
-    billed = story.simulator.usage.billed
-    await story.go(HOUR)
+    entry = await provider_entry(home.hass, home.simulator, provider)
+    await home.set_up_operational(entry)
+    home.simulator.set("car.Ada", "asleep")
+    home.simulator.set("eu.data@models", OFFLINE)
+    await home.run(1500)
+    billed = home.simulator.usage.billed
+    await home.run(HOUR)
     assert status_of(entry) == "operational"
-    assert story.simulator.usage.billed - billed <= 6
+    assert home.simulator.usage.billed - billed <= 6
 
 
 @contextmanager
-def wall_clock_at(story: Story, moment: datetime) -> Iterator[None]:
+def wall_clock_at(home: HomeUnderTest, moment: datetime) -> Iterator[None]:
     """Return the wall clock time of the home."""
     ahead = (moment - dt_util.now()).total_seconds()
-    story.clock.shift_wall_clock(ahead)
+    home.clock.shift_wall_clock(ahead)
     try:
         yield
     finally:
-        story.clock.shift_wall_clock(-ahead)
+        home.clock.shift_wall_clock(-ahead)
 
 
 def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:
@@ -237,84 +237,84 @@ def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:
 
 
 async def test_a_month_begins_with_nothing_spent(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     month = dt_util.now().replace(day=1) + timedelta(days=32)
     turn = dt_util.start_of_local_day(month.replace(day=1))
-    calls = story.simulator.usage
-    with wall_clock_at(story, turn - timedelta(minutes=30)):
+    calls = home.simulator.usage
+    with wall_clock_at(home, turn - timedelta(minutes=30)):
         # The first poll of both cars spends it.
-        await story.settled(with_budget(compatible_entry, 0.004))
-        assert shown_cost(story) == (0.004, "stopped")
+        await home.set_up_operational(with_budget(compatible_entry, 0.004))
+        assert shown_cost(home) == (0.004, "stopped")
         before = calls.count("vehicle_data")
-        await story.go(24 * 60)
+        await home.run(24 * 60)
         assert calls.count("vehicle_data") == before == 2
-        await story.go(6 * 60)
+        await home.run(6 * 60)
         # The cars are polled again.
         assert calls.count("vehicle_data") == before + 2
-        assert shown_cost(story) == (0.004, "stopped")
-        state = story.hass.states.get(COST)
+        assert shown_cost(home) == (0.004, "stopped")
+        state = home.hass.states.get(COST)
         assert state is not None
         assert state.attributes["last_reset"] == turn.isoformat()
 
 
 async def test_a_budget_slows_and_stops_polling(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.set("car.Cy", "asleep")
-    calls, ada = story.simulator.usage, story.simulator.cars["Ada"]
-    with wall_clock_at(story, dt_util.now().replace(day=10)):
+    home.simulator.set("car.Cy", "asleep")
+    calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
+    with wall_clock_at(home, dt_util.now().replace(day=10)):
         # Ten calls, one of which is made already.
-        entry = await story.settled(with_budget(compatible_entry, 0.02))
-        assert shown_cost(story) == (0.002, "usual")
+        entry = await home.set_up_operational(with_budget(compatible_entry, 0.02))
+        assert shown_cost(home) == (0.002, "usual")
         ada.drive()
         assert ada.route is not None
         ada.route = replace(ada.route, duration=30 * 24 * HOUR)
         paces: list[str] = []
         gaps: list[float] = []
         while calls.count("vehicle_data") < 10:
-            gaps.append(await seconds_until_poll(story))
-            paces.append(shown_cost(story)[1])
+            gaps.append(await seconds_until_poll(home))
+            paces.append(shown_cost(home)[1])
         assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
         assert set(paces) == {"usual", "slowed", "stopped"}
         assert gaps[1] < 1.1 * DRIVING_INTERVAL
         assert gaps[-1] > 3 * DRIVING_INTERVAL
         # Commands of a user are sent, and whether the car is online is polled.
-        await story.go(6 * HOUR)
-        assert await story.act("unlock") is None
-        await story.go(300)
+        await home.run(6 * HOUR)
+        assert await home.perform("unlock") is None
+        await home.run(300)
         assert calls.count("vehicle_data") == 10
         assert calls.count("vehicle") > 300
         # Unknown states must be requested.
-        story.simulator.set("eu.commands", "reset")
-        assert await story.act("lock") is not None
-        await story.go(30)
+        home.simulator.set("eu.commands", "reset")
+        assert await home.perform("lock") is not None
+        await home.run(30)
         assert calls.count("vehicle_data") == 11
         assert status_of(entry) == "operational"
 
 
-def shown_cost(story: Story) -> tuple[float, str]:
+def shown_cost(home: HomeUnderTest) -> tuple[float, str]:
     """Return the shown cost and interval factor."""
-    state = story.hass.states.get(COST)
+    state = home.hass.states.get(COST)
     assert state is not None
     return float(state.state), state.attributes["pace"]
 
 
-async def seconds_until_poll(story: Story) -> float:
+async def seconds_until_poll(home: HomeUnderTest) -> float:
     """Advance until a car's data are requested; return the seconds."""
-    calls = story.simulator.usage
+    calls = home.simulator.usage
     before = calls.count("vehicle_data")
-    return await story.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
+    return await home.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
 
 
 async def test_watching_costs_nothing_and_asks_rarely(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    await story.settled(watching_entry)
-    await story.go(600)
-    calls = story.simulator.usage
+    await home.set_up_operational(watching_entry)
+    await home.run(600)
+    calls = home.simulator.usage
     before = calls.by_endpoint.copy()
-    await story.go(HOUR)
+    await home.run(HOUR)
     asked = calls.by_endpoint - before
     assert calls.billed == 0
     assert 54 <= asked["eu.status"] <= 67
@@ -335,15 +335,15 @@ async def test_watching_costs_nothing_and_asks_rarely(
     ],
 )
 async def test_idle_minutes_write_nothing(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     presence: str,
     may_change: set[str],
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.apply({"car.Ada": presence, "car.Cy": presence})
-    await story.go(2 * HOUR)
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.apply({"car.Ada": presence, "car.Cy": presence})
+    await home.run(2 * HOUR)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
     reported: list[str] = []
 
     @callback
@@ -351,14 +351,14 @@ async def test_idle_minutes_write_nothing(
         reported.append(data["entity_id"])
         return False
 
-    unsub = story.hass.bus.async_listen(
+    unsub = home.hass.bus.async_listen(
         EVENT_STATE_REPORTED, lambda _: None, event_filter=note
     )
-    asked = story.simulator.usage.count("vehicle_data")
-    await story.go(1560)
-    asked = story.simulator.usage.count("vehicle_data") - asked
+    asked = home.simulator.usage.count("vehicle_data")
+    await home.run(1560)
+    asked = home.simulator.usage.count("vehicle_data") - asked
     unsub()
-    ours = set(entity_ids(story.hass))
+    ours = set(entity_ids(home.hass))
     assert {event.data["entity_id"] for event in changes} & ours == may_change
     for entity_id in may_change:
         count = sum(event.data["entity_id"] == entity_id for event in changes)
@@ -370,18 +370,18 @@ async def test_idle_minutes_write_nothing(
 
 
 async def test_a_pause_that_tesla_asks_for_is_kept(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("eu.api", "retry-after:50400")
-    await story.go(90)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.api", "retry-after:50400")
+    await home.run(90)
     assert status_of(entry) == "account_problem"
-    calls = story.simulator.usage
+    calls = home.simulator.usage
     asked = {
         name: calls.count(name) for name in ("products", "vehicle", "vehicle_data")
     }
-    await story.go(6 * HOUR)
-    error = await story.act("unlock")
+    await home.run(6 * HOUR)
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "rate_limited"
     assert error.translation_placeholders is not None
@@ -389,9 +389,9 @@ async def test_a_pause_that_tesla_asks_for_is_kept(
     assert 475 <= int(error.translation_placeholders["minutes"]) <= 480
     assert str(int(error.translation_placeholders["minutes"])) in str(error)
     # A restart does not end the pause.
-    await story.restart(entry)
-    await story.go(7.5 * HOUR)
+    await home.restart(entry)
+    await home.run(7.5 * HOUR)
     assert asked == {name: calls.count(name) for name in asked}
-    await story.go(HOUR)
+    await home.run(HOUR)
     assert status_of(entry) == "operational"
     assert calls.count("vehicle_data") > asked["vehicle_data"]

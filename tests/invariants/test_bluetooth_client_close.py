@@ -12,16 +12,16 @@ from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
+from .home import HomeUnderTest, assert_explained
 from .paired_vehicle import NearVehicle, with_paired_vehicle
 from .pairing_page import pair_again
-from .story import Story, assert_explained
 
 
 @pytest.fixture
 async def link(
-    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> BluetoothClient:
-    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
+    entry = await home.set_up_operational(with_paired_vehicle(watching_entry, near.car))
     local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     link: BluetoothClient = local.client
@@ -38,47 +38,47 @@ async def close(link: BluetoothClient, near: NearVehicle) -> int:
     return lines(near)
 
 
-async def until_connected(story: Story, near: NearVehicle) -> None:
-    await story.until(lambda: lines(near) == 1, 30)
+async def until_connected(home: HomeUnderTest, near: NearVehicle) -> None:
+    await home.until(lambda: lines(near) == 1, 30)
 
 
 @pytest.mark.parametrize("slow", [0.2, 60.0])
 async def test_a_look_under_way(
-    story: Story, link: BluetoothClient, near: NearVehicle, slow: float
+    home: HomeUnderTest, link: BluetoothClient, near: NearVehicle, slow: float
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=slow))
     look = asyncio.create_task(link.poll(lambda _values: True))
-    await until_connected(story, near)
-    assert await story.drive(close(link, near)) == 0
+    await until_connected(home, near)
+    assert await home.run_task(close(link, near)) == 0
     assert near.proxy.free == near.proxy.slots
     assert (await look).dropped
 
 
 async def test_a_command_that_ends_in_a_moment_ends(
-    story: Story, link: BluetoothClient, near: NearVehicle
+    home: HomeUnderTest, link: BluetoothClient, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=0.2))
     command = asyncio.create_task(link.command(command_call(Command.UNLOCK)))
-    await until_connected(story, near)
-    assert await story.drive(close(link, near)) == 0
+    await until_connected(home, near)
+    assert await home.run_task(close(link, near)) == 0
     assert (await command).done
     assert near.car.executed["door_unlock"] == 1
 
 
 async def test_a_command_that_would_last(
-    story: Story, link: BluetoothClient, near: NearVehicle
+    home: HomeUnderTest, link: BluetoothClient, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(slow=60.0))
     commands = [
         asyncio.create_task(link.command(command_call(Command.UNLOCK)))
         for _ in range(3)
     ]
-    await until_connected(story, near)
-    began = story.clock.monotonic()
-    await story.drive(link.close())
-    assert story.clock.monotonic() - began < 10
+    await until_connected(home, near)
+    began = home.clock.monotonic()
+    await home.run_task(link.close())
+    assert home.clock.monotonic() - began < 10
     assert lines(near) == 0
-    await story.go(120)
+    await home.run(120)
     assert lines(near) == 0
     outcomes = [await one for one in commands]
     assert not any(outcome.done for outcome in outcomes)
@@ -86,52 +86,54 @@ async def test_a_command_that_would_last(
 
 
 async def test_nothing_connects_afterwards(
-    story: Story, link: BluetoothClient, near: NearVehicle
+    home: HomeUnderTest, link: BluetoothClient, near: NearVehicle
 ) -> None:
-    await story.drive(link.close())
+    await home.run_task(link.close())
     before = near.simulator.bluetooth.statistics(near.car).connections
-    outcome = await story.drive(link.command(command_call(Command.UNLOCK)))
+    outcome = await home.run_task(link.command(command_call(Command.UNLOCK)))
     assert outcome.error is BluetoothError.NO_CONNECTION
-    polled = await story.drive(link.poll(lambda _values: True))
+    polled = await home.run_task(link.poll(lambda _values: True))
     assert polled.error is BluetoothError.NO_CONNECTION
     assert near.simulator.bluetooth.statistics(near.car).connections == before
 
 
 async def test_a_car_that_is_being_paired(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The cloud takes the commands; Bluetooth reports why it cannot."""
-    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, near.car)
+    )
     whitelist = near.simulator.computers["Ada"].whitelist
     whitelist.remove(whitelist.entries[0].point)
     near.simulator.computers["Ada"].restart()
-    page = await pair_again(story, entry)
+    page = await pair_again(home, entry)
     await page.fill()
     await page.wait_for_card_request("Ada")
-    began = story.clock.monotonic()
-    assert await story.act("unlock") is None
-    assert story.clock.monotonic() - began < 2
-    assert story.simulator.usage.count("door_unlock") == 1
+    began = home.clock.monotonic()
+    assert await home.perform("unlock") is None
+    assert home.clock.monotonic() - began < 2
+    assert home.simulator.usage.count("door_unlock") == 1
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
     outcome = await local.client.command(command_call(Command.LOCK))
     assert outcome.error is BluetoothError.PAIRING
-    assert await story.drive(close(local.client, near)) == 0
+    assert await home.run_task(close(local.client, near)) == 0
     await page.wait_until_done()
     assert page.shows("pair")
 
 
 async def test_a_user_hears_that_the_car_is_being_paired(
-    story: Story, watching_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(with_paired_vehicle(watching_entry, near.car))
+    entry = await home.set_up_operational(with_paired_vehicle(watching_entry, near.car))
     local = entry.runtime_data.vehicles[near.car.vin].bluetooth
     assert local is not None
     async with local.client.connection() as trouble:
         assert trouble is None
-        locks = [one for one in story.states() if one.startswith("lock.")]
+        locks = [one for one in home.states() if one.startswith("lock.")]
         (lock,) = (one for one in locks if "cable" not in one)
-        error = await story.act("unlock", lock)
+        error = await home.perform("unlock", lock)
     assert error is not None
     assert error.translation_key == "bluetooth_pairing"
     assert_explained(error)

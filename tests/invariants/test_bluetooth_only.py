@@ -23,9 +23,9 @@ from simulator.vehicle.car import Car
 from tests.config_entries import hosts_options
 from tests.flow_steps import open_options, submit_options
 
+from .home import LOCK, HomeUnderTest, assert_available, states_of
 from .paired_vehicle import assert_paired, key_subentry, with_paired_vehicle
 from .pairing_page import PairingPage, add_key, pair_again, set_up_without_account
-from .story import LOCK, Story, assert_available, states_of
 from .test_told_once import ReceivedNotices
 
 KEY = "sensor.ada_key_to_take"
@@ -50,20 +50,20 @@ def notices(hass: HomeAssistant) -> ReceivedNotices:
     return ReceivedNotices(hass)
 
 
-def ada(story: Story) -> Car:
-    return story.simulator.cars["Ada"]
+def ada(home: HomeUnderTest) -> Car:
+    return home.simulator.cars["Ada"]
 
 
-def alone(story: Story, *, key: bool) -> MockConfigEntry:
+def alone(home: HomeUnderTest, *, key: bool) -> MockConfigEntry:
     """Return an entry as created by the flow."""
-    car = ada(story)
+    car = ada(home)
     named = {"name": "Ada", "model": "model3", "year": 2021}
     return MockConfigEntry(
         domain=DOMAIN,
         title="Ada",
         unique_id=car.vin,
         data={"provider": "bluetooth_only", "region": "eu"},
-        options={**hosts_options(story.simulator), "cars": {car.vin: named}},
+        options={**hosts_options(home.simulator), "cars": {car.vin: named}},
         subentries_data=[key_subentry(car)] if key else [],
     )
 
@@ -77,9 +77,9 @@ async def pair(page: PairingPage) -> None:
     await page.wait_until_done()
 
 
-def count_devices(story: Story, entry: ConfigEntry) -> int:
+def count_devices(home: HomeUnderTest, entry: ConfigEntry) -> int:
     """Return the number of devices of an entry, including the cloud's."""
-    registry = dr.async_get(story.hass)
+    registry = dr.async_get(home.hass)
     return len(dr.async_entries_for_config_entry(registry, entry.entry_id))
 
 
@@ -89,11 +89,11 @@ def the_entry(hass: HomeAssistant) -> ConfigEntry:
 
 
 async def test_a_car_is_set_up_without_an_account(
-    story: Story, proxy: BluetoothProxy, set_up_entry: object
+    home: HomeUnderTest, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
-    page = await set_up_without_account(story)
+    page = await set_up_without_account(home)
     assert page.shows("bluetooth_only")
-    vin = ada(story).vin
+    vin = ada(home).vin
     await page.fill(vin="5YJ3", name="Ada", region="eu")
     assert page.shows("bluetooth_only", "invalid_vin")
     await page.fill(vin=page.car("Cy").vin, name="Cy", region="eu")
@@ -113,13 +113,13 @@ async def test_a_car_is_set_up_without_an_account(
     await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert page.result["description_placeholders"]["drill"]
-    entry = the_entry(story.hass)
-    wanted = alone(story, key=True)
+    entry = the_entry(home.hass)
+    wanted = alone(home, key=True)
     assert (entry.title, entry.unique_id) == ("Ada", vin)
     assert dict(entry.data) == dict(wanted.data)
     assert entry.options == {"cars": wanted.options["cars"], "notifications": {}}
     (made,), (expected,) = entry.subentries.values(), wanted.subentries.values()
-    assert_paired(ada(story), made.data)
+    assert_paired(ada(home), made.data)
     assert (made.unique_id, made.title, made.subentry_type) == (
         expected.unique_id,
         expected.title,
@@ -128,71 +128,71 @@ async def test_a_car_is_set_up_without_an_account(
 
 
 async def test_a_car_that_is_away_is_paired_later(
-    story: Story, proxy: BluetoothProxy, set_up_entry: object
+    home: HomeUnderTest, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
-    page = await set_up_without_account(story)
-    await page.fill(vin=ada(story).vin, name="Ada", region="na")
+    page = await set_up_without_account(home)
+    await page.fill(vin=ada(home).vin, name="Ada", region="na")
     await page.fill(later=True)
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    entry = the_entry(story.hass)
+    entry = the_entry(home.hass)
     assert entry.subentries == {}
     assert entry.data["region"] == "na"
-    again = await set_up_without_account(story)
-    await again.fill(vin=ada(story).vin, name="Ada", region="na")
+    again = await set_up_without_account(home)
+    await again.fill(vin=ada(home).vin, name="Ada", region="na")
     assert again.shows("bluetooth_only", "known_car")
     assert again.result["description_placeholders"] == {"entry": "Ada"}
 
 
 async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
-    story: Story, proxy: BluetoothProxy, set_up_entry: object
+    home: HomeUnderTest, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     for _ in range(2):
-        page = await set_up_without_account(story)
-        await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+        page = await set_up_without_account(home)
+        await page.fill(vin=ada(home).vin, name="Ada", region="eu")
         assert page.shows("pair")
 
 
 async def test_a_car_lives_without_an_account(
-    story: Story, proxy: BluetoothProxy
+    home: HomeUnderTest, proxy: BluetoothProxy
 ) -> None:
-    entry = await story.settled(alone(story, key=False))
-    assert story.states()[KEY] == "usual"
-    assert LOCK not in story.states()
-    page = await add_key(story, entry)
-    assert page.choices("car") == [ada(story).vin]
-    await page.fill(car=ada(story).vin)
+    entry = await home.set_up_operational(alone(home, key=False))
+    assert home.states()[KEY] == "usual"
+    assert LOCK not in home.states()
+    page = await add_key(home, entry)
+    assert page.choices("car") == [ada(home).vin]
+    await page.fill(car=ada(home).vin)
     await pair(page)
-    await story.go(60)
-    assert_available(story)
-    assert story.states()["sensor.ada_connection"] == "bluetooth"
-    assert await story.act("unlock", LOCK) is None
-    assert not ada(story).locked
-    assert (await add_key(story, entry)).aborts("all_paired")
-    await story.restart(entry)
-    await story.go(30)
-    assert await story.act("lock", LOCK) is None
-    assert ada(story).locked
-    assert count_devices(story, entry) == 2
+    await home.run(60)
+    assert_available(home)
+    assert home.states()["sensor.ada_connection"] == "bluetooth"
+    assert await home.perform("unlock", LOCK) is None
+    assert not ada(home).locked
+    assert (await add_key(home, entry)).aborts("all_paired")
+    await home.restart(entry)
+    await home.run(30)
+    assert await home.perform("lock", LOCK) is None
+    assert ada(home).locked
+    assert count_devices(home, entry) == 2
     (subentry_id,) = entry.subentries
-    story.hass.config_entries.async_remove_subentry(entry, subentry_id)
-    await story.go(60)
-    assert_available(story)
-    assert story.states()[KEY] == "usual"
-    assert LOCK not in story.states()
-    assert ada(story).vin in entry.runtime_data.vehicles
+    home.hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await home.run(60)
+    assert_available(home)
+    assert home.states()[KEY] == "usual"
+    assert LOCK not in home.states()
+    assert ada(home).vin in entry.runtime_data.vehicles
 
 
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
-    story: Story, proxy: BluetoothProxy
+    home: HomeUnderTest, proxy: BluetoothProxy
 ) -> None:
-    page = await set_up_without_account(story)
-    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    page = await set_up_without_account(home)
+    await page.fill(vin=ada(home).vin, name="Ada", region="eu")
     await page.fill(later=False)
     await page.wait_for_card_request("Ada")
-    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+    assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.manager.async_abort(page.flow_id)
-    await story.go(3)
-    assert story.simulator.bluetooth.statistics(ada(story)).open == 0
+    await home.run(3)
+    assert home.simulator.bluetooth.statistics(ada(home)).open == 0
 
 
 @pytest.fixture(params=["no_adapter", "listens_only", "bluetooth_key_file"])
@@ -213,14 +213,14 @@ def cause_bluetooth_problem(
 
 
 async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
-    story: Story,
+    home: HomeUnderTest,
     proxy: BluetoothProxy,
     set_up_entry: object,
     cause_bluetooth_problem: str,
 ) -> None:
     """A page shown after its progress has ended would stay forever."""
-    page = await set_up_without_account(story)
-    await page.fill(vin=ada(story).vin, name="Ada", region="eu")
+    page = await set_up_without_account(home)
+    await page.fill(vin=ada(home).vin, name="Ada", region="eu")
     await page.fill(later=False)
     assert page.shows("pair", cause_bluetooth_problem)
     await page.fill(later=True)
@@ -228,19 +228,19 @@ async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
 
 
 async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
-    story: Story, proxy: BluetoothProxy, cause_bluetooth_problem: str
+    home: HomeUnderTest, proxy: BluetoothProxy, cause_bluetooth_problem: str
 ) -> None:
-    entry = await story.set_up(alone(story, key=True))
-    page = await pair_again(story, entry)
+    entry = await home.set_up(alone(home, key=True))
+    page = await pair_again(home, entry)
     await page.fill()
     assert page.shows("pair", cause_bluetooth_problem)
 
 
 async def test_region_and_key_of_a_car_without_an_account(
-    story: Story, proxy: BluetoothProxy
+    home: HomeUnderTest, proxy: BluetoothProxy
 ) -> None:
-    entry = await story.set_up(alone(story, key=True))
-    hass = story.hass
+    entry = await home.set_up(alone(home, key=True))
+    hass = home.hass
     form = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
     )
@@ -248,13 +248,13 @@ async def test_region_and_key_of_a_car_without_an_account(
         form["flow_id"], {"region": "na"}
     )
     assert done["reason"] == "reconfigure_successful"
-    await story.pace.settle()
+    await home.time_control.settle()
     assert entry.data["region"] == entry.runtime_data.region == "na"
     form = await open_options(hass, entry, "keys")
     done = await submit_options(hass, form, Ada="fob")
     assert done["type"] is FlowResultType.CREATE_ENTRY
-    await story.pace.settle()
-    vin = ada(story).vin
+    await home.time_control.settle()
+    vin = ada(home).vin
     assert entry.options["cars"][vin]["name"] == "Ada"
     assert entry.runtime_data.vehicles[vin].vehicle.physical_key == "fob"
 
@@ -263,29 +263,29 @@ async def test_region_and_key_of_a_car_without_an_account(
 
 
 async def test_a_car_that_was_named_by_hand_stays_the_same_one(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     proxy: BluetoothProxy,
     notices: ReceivedNotices,
 ) -> None:
-    entry = await story.settled(watching_entry)
-    hass, vin = story.hass, ada(story).vin
+    entry = await home.set_up_operational(watching_entry)
+    hass, vin = home.hass, ada(home).vin
     registry, devices = er.async_get(hass), dr.async_get(hass)
     registry.async_update_entity(KEY, name="What to take")
     before = devices.async_get_device_by_identifier((DOMAIN, "ada"), entry.entry_id)
     assert before is not None
-    story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
-    await story.until(lambda: story.states()[KEY] == "keycard", 120)
+    home.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await home.until(lambda: home.states()[KEY] == "keycard", 120)
     assert notices.notices == {"take": 1}
     events = async_capture_events(hass, EVENT_STATE_CHANGED)
-    page = await add_key(story, entry)
+    page = await add_key(home, entry)
     assert page.choices("car") == ["ada", "cy", "another-car"]
     await page.fill(car="ada")
     assert page.shows("vin")
     await page.fill(vin=vin)
     await pair(page)
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    await story.go(60)
+    await home.run(60)
     assert list(entry.options["cars"]) == [vin, "cy"]
     assert entry.options["cars"][vin] == {
         "name": "Ada",
@@ -297,22 +297,22 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     after = devices.async_get_device_by_identifier((DOMAIN, vin), entry.entry_id)
     assert after is not None
     assert after.id == before.id
-    assert count_devices(story, entry) == 3
+    assert count_devices(home, entry) == 3
     key = registry.async_get(KEY)
     assert key is not None
     assert (key.unique_id, key.name) == (f"{vin}_key_to_take", "What to take")
-    assert story.states()[KEY] == "keycard"
+    assert home.states()[KEY] == "keycard"
     assert notices.notices == {"take": 1}
     assert "usual" not in states_of(events, KEY)
-    assert_available(story)
-    assert await story.act("unlock", LOCK) is None
-    assert not ada(story).locked
+    assert_available(home)
+    assert await home.perform("unlock", LOCK) is None
+    assert not ada(home).locked
 
 
 async def test_another_car_joins_those_that_are_watched(
-    story: Story, watching_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, watching_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     cars = {"cy": watching_entry.options["cars"]["cy"]}
     entry = MockConfigEntry(
         domain=DOMAIN,
@@ -321,20 +321,20 @@ async def test_another_car_joins_those_that_are_watched(
         data=dict(watching_entry.data),
         options={**watching_entry.options, "cars": cars},
     )
-    await story.set_up(entry)
-    page = await add_key(story, entry)
+    await home.set_up(entry)
+    page = await add_key(home, entry)
     await page.fill(car="another-car")
     assert page.shows("vin")
-    await page.fill(vin=ada(story).vin, name="Ada")
+    await page.fill(vin=ada(home).vin, name="Ada")
     await pair(page)
-    await story.go(60)
-    vin = ada(story).vin
+    await home.run(60)
+    vin = ada(home).vin
     assert list(entry.options["cars"]) == ["cy", vin]
-    assert await story.act("unlock", LOCK) is None
+    assert await home.perform("unlock", LOCK) is None
     form = await open_options(hass, entry, "change_car")
     form = await submit_options(hass, form, car=vin)
     await submit_options(hass, form, name="Ada", model="model3", remove=True)
-    await story.pace.settle()
+    await home.time_control.settle()
     assert entry.subentries == {}
     assert set(entry.runtime_data.vehicles) == {"cy"}
     assert (
@@ -343,15 +343,15 @@ async def test_another_car_joins_those_that_are_watched(
 
 
 async def test_a_car_of_another_entry_is_paired_there(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     compatible_entry: MockConfigEntry,
     proxy: BluetoothProxy,
 ) -> None:
-    await story.set_up(with_paired_vehicle(compatible_entry, ada(story)))
-    await story.set_up(watching_entry)
-    page = await add_key(story, watching_entry)
+    await home.set_up(with_paired_vehicle(compatible_entry, ada(home)))
+    await home.set_up(watching_entry)
+    page = await add_key(home, watching_entry)
     await page.fill(car="another-car")
-    await page.fill(vin=ada(story).vin, name="Ada")
+    await page.fill(vin=ada(home).vin, name="Ada")
     assert page.shows("vin", "known_car")
     assert page.result["description_placeholders"]["entry"] == compatible_entry.title

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story, assert_available, assert_explained, assert_no_errors
+from .home import HomeUnderTest, assert_available, assert_explained, assert_no_errors
 
 ADA = "sensor.ada_connection"
 CY = "sensor.cy_connection"
@@ -28,7 +28,7 @@ ALL = {
     ],
 )
 async def test_reason(
-    story: Story,
+    home: HomeUnderTest,
     *,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -36,80 +36,86 @@ async def test_reason(
     shown: str,
     others: str,
 ) -> None:
-    await story.settled(compatible_entry)
-    assert story.states()[ADA] == story.states()[CY] == "cloud"
-    story.simulator.apply(conditions)
-    await story.until(
-        lambda: (story.states()[ADA], story.states()[CY]) == (shown, others),
+    await home.set_up_operational(compatible_entry)
+    assert home.states()[ADA] == home.states()[CY] == "cloud"
+    home.simulator.apply(conditions)
+    await home.until(
+        lambda: (home.states()[ADA], home.states()[CY]) == (shown, others),
         within=300,
     )
-    assert_available(story)
+    assert_available(home)
 
-    story.simulator.apply(dict.fromkeys(conditions, "ok") | {"car.Ada": "online"})
-    await story.until(
-        lambda: story.states()[ADA] == story.states()[CY] == "cloud", within=1800
+    home.simulator.apply(dict.fromkeys(conditions, "ok") | {"car.Ada": "online"})
+    await home.until(
+        lambda: home.states()[ADA] == home.states()[CY] == "cloud", within=1800
     )
     assert_no_errors(caplog)
 
 
 async def test_in_service(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.cars["Ada"].in_service = True
-    await story.until(lambda: story.states()[ADA] == "in_service", within=120)
-    assert story.states()[CY] == "cloud"
-    story.simulator.cars["Ada"].in_service = False
-    await story.until(lambda: story.states()[ADA] == "cloud", within=120)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.cars["Ada"].in_service = True
+    await home.until(lambda: home.states()[ADA] == "in_service", within=120)
+    assert home.states()[CY] == "cloud"
+    home.simulator.cars["Ada"].in_service = False
+    await home.until(lambda: home.states()[ADA] == "cloud", within=120)
     assert_no_errors(caplog)
 
 
 async def test_power_low(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    story.simulator.cars["Ada"].battery_level = 3.0
-    await story.settled(compatible_entry)
-    assert story.states()[ADA] == "cloud"
-    story.simulator.set("car.Ada", "offline")
-    await story.until(lambda: story.states()[ADA] == "power_low", within=120)
+    home.simulator.cars["Ada"].battery_level = 3.0
+    await home.set_up_operational(compatible_entry)
+    assert home.states()[ADA] == "cloud"
+    home.simulator.set("car.Ada", "offline")
+    await home.until(lambda: home.states()[ADA] == "power_low", within=120)
     assert_no_errors(caplog)
 
 
 async def test_mobile_access_that_is_off_in_the_list_of_a_car_that_sleeps(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    story.simulator.set_mobile_access(False)
-    await story.until(lambda: story.states()[ADA] == "mobile_access_off", 700)
-    state = story.hass.states.get(ADA)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    home.simulator.set_mobile_access(False)
+    await home.until(lambda: home.states()[ADA] == "mobile_access_off", 700)
+    state = home.hass.states.get(ADA)
     assert state is not None
     assert state.attributes["reachable"] is False
-    before = story.clock.monotonic()
-    error = await story.act("unlock")
+    before = home.clock.monotonic()
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "mobile_access_disabled"
     assert_explained(error)
-    assert story.clock.monotonic() - before < 1
-    assert story.simulator.usage.count("wake_up") == 0
-    story.simulator.set_mobile_access(True)
-    await story.until(lambda: story.states()[ADA] == "asleep", 700)
-    assert await story.act("unlock") is None
+    assert home.clock.monotonic() - before < 1
+    assert home.simulator.usage.count("wake_up") == 0
+    home.simulator.set_mobile_access(True)
+    await home.until(lambda: home.states()[ADA] == "asleep", 700)
+    assert await home.perform("unlock") is None
 
 
 async def test_mobile_access_is_off_until_data_come(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", '401 {"error":"mobile_access_disabled"}')
-    error = await story.act("unlock")
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", '401 {"error":"mobile_access_disabled"}')
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "mobile_access_disabled"
-    assert story.states()[ADA] == "mobile_access_off"
-    assert story.states()[CY] == "cloud"
-    await story.go(300)
-    assert story.states()[ADA] == "mobile_access_off"
-    assert story.states()[CY] == "cloud"
-    story.simulator.set("car.Ada", "ok")
-    await story.until(lambda: story.states()[ADA] == "cloud", within=1300)
+    assert home.states()[ADA] == "mobile_access_off"
+    assert home.states()[CY] == "cloud"
+    await home.run(300)
+    assert home.states()[ADA] == "mobile_access_off"
+    assert home.states()[CY] == "cloud"
+    home.simulator.set("car.Ada", "ok")
+    await home.until(lambda: home.states()[ADA] == "cloud", within=1300)
     assert_no_errors(caplog)

@@ -21,7 +21,7 @@ from custom_components.keycard.diagnostics import async_get_config_entry_diagnos
 from custom_components.keycard.runtime.storage import DATA_STORE
 from tests.conftest import state_of
 
-from .story import Story, assert_available, assert_explained, status_of
+from .home import HomeUnderTest, assert_available, assert_explained, status_of
 from .test_actions import act, refusal
 from .test_automations import (
     ALL_DOWN,
@@ -50,66 +50,66 @@ ALL = {
 
 
 @pytest.fixture
-def ran(story: Story) -> RecordedRuns:
-    return RecordedRuns(story.hass)
+def ran(home: HomeUnderTest) -> RecordedRuns:
+    return RecordedRuns(home.hass)
 
 
 @pytest.fixture
-def notices(story: Story) -> ReceivedNotices:
-    return ReceivedNotices(story.hass)
+def notices(home: HomeUnderTest) -> ReceivedNotices:
+    return ReceivedNotices(home.hass)
 
 
-def shown(story: Story, cloud: str = CLOUD) -> dict[str, State]:
+def shown(home: HomeUnderTest, cloud: str = CLOUD) -> dict[str, State]:
     """Return the states that a drill changes."""
-    return {key: state_of(story.hass, key.format(cloud)) for key in ALL}
+    return {key: state_of(home.hass, key.format(cloud)) for key in ALL}
 
 
-def assert_shown(story: Story, *, drill: bool, cloud: str = CLOUD) -> None:
+def assert_shown(home: HomeUnderTest, *, drill: bool, cloud: str = CLOUD) -> None:
     """Check that a drill is shown and marked as one, or that there is none."""
-    for key, state in shown(story, cloud).items():
+    for key, state in shown(home, cloud).items():
         assert state.state == ALL[key][drill], key
         assert state.attributes["drill"] is drill, key
 
 
-def real_state(story: Story) -> dict[str, Any]:
+def real_state(home: HomeUnderTest) -> dict[str, Any]:
     """Return all that a drill must not change."""
-    journal = story.hass.data[DATA_STORE].outage_log
+    journal = home.hass.data[DATA_STORE].outage_log
     return deepcopy(
         {
             "outages": journal.dump_outages(),
             "seen": journal._assessments,
-            "last": story.states()[f"sensor.{CLOUD}_last_outage"],
-            "uptime": journal.uptime.stats("eu", 30, story.clock.now()).uptime,
+            "last": home.states()[f"sensor.{CLOUD}_last_outage"],
+            "uptime": journal.uptime.stats("eu", 30, home.clock.now()).uptime,
         }
     )
 
 
-async def press_button(story: Story, name: str, of: str = CLOUD) -> str | None:
+async def press_button(home: HomeUnderTest, name: str, of: str = CLOUD) -> str | None:
     """Press a button and return the translation key of its error."""
     button = f"button.{of}_{name}"
-    state_of(story.hass, button)
-    error = await story.act("press", button)
+    state_of(home.hass, button)
+    error = await home.perform("press", button)
     if error is None:
         return None
     assert_explained(error)
     return error.translation_key
 
 
-def shown_results(story: Story, entry: MockConfigEntry) -> str | None:
+def shown_results(home: HomeUnderTest, entry: MockConfigEntry) -> str | None:
     """Return the list of results of a drill."""
-    found = notifications(story.hass).get(f"keycard_drill_{entry.entry_id}")
+    found = notifications(home.hass).get(f"keycard_drill_{entry.entry_id}")
     return None if found is None else f"{found['title']}\n{found['message']}"
 
 
 async def test_a_drill_from_the_button_to_its_end(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
     ran: RecordedRuns,
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         trigger_config("outage_started", OUTAGE),
         {**trigger_config("outage_started", OUTAGE, **{"for": 240}), "id": "lasted"},
         trigger_config("outage_ended", OUTAGE),
@@ -120,12 +120,12 @@ async def test_a_drill_from_the_button_to_its_end(
             " or trigger.from_state.attributes.drill }}"
         },
     )
-    before = real_state(story)
-    assert_shown(story, drill=False)
-    began = story.clock.now()
-    assert await press_button(story, "start_a_drill") is None
-    assert_shown(story, drill=True)
-    assert_available(story)
+    before = real_state(home)
+    assert_shown(home, drill=False)
+    began = home.clock.now()
+    assert await press_button(home, "start_a_drill") is None
+    assert_shown(home, drill=True)
+    assert_available(home)
     (event,) = notices.events
     assert event["drill"] is True
     assert (event["event_type"], event["notice"]) == ("started", "take")
@@ -134,18 +134,18 @@ async def test_a_drill_from_the_button_to_its_end(
     assert "the key fob for Cy." in event["text"]
     since = datetime.fromisoformat(event["since"])
     assert abs(since - began) < timedelta(seconds=2)
-    assert state_of(story.hass, f"sensor.{CLOUD}_outage_since").attributes["drill"]
+    assert state_of(home.hass, f"sensor.{CLOUD}_outage_since").attributes["drill"]
 
-    await story.go(599)
-    assert_shown(story, drill=True)
+    await home.run(599)
+    assert_shown(home, drill=True)
     assert status_of(entry) == "operational"
-    found = await async_get_config_entry_diagnostics(story.hass, entry)
+    found = await async_get_config_entry_diagnostics(home.hass, entry)
     assert found["cloud"]["view"]["assessment"]["status"] == "operational"
     assert found["cloud"]["drill"] is True
-    assert shown_results(story, entry) is None
+    assert shown_results(home, entry) is None
 
-    await story.go(3)
-    assert_shown(story, drill=False)
+    await home.run(3)
+    assert_shown(home, drill=False)
     assert sorted(ran.by) == [
         "key_to_take_changed",
         "key_to_take_changed",
@@ -158,18 +158,18 @@ async def test_a_drill_from_the_button_to_its_end(
     assert (event["event_type"], event["notice"]) == ("ended", "all_clear")
     assert event["title"] == "Drill: All clear"
     assert "lasted 10 min" in event["text"]
-    assert "Tell ran." in str(shown_results(story, entry))
-    last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
+    assert "Tell ran." in str(shown_results(home, entry))
+    last = state_of(home.hass, f"sensor.{CLOUD}_last_drill")
     assert last.attributes["readiness"]["automations"][0]["ran"] is True
-    assert real_state(story) == before
+    assert real_state(home) == before
 
     # Later events are real, and reported as such.
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     assert notices.events[2]["event_type"] == "started"
     assert notices.events[2]["drill"] is False
     assert notices.events[2]["title"] == "Take your keycard and key fob"
-    assert state_of(story.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
+    assert state_of(home.hass, f"binary_sensor.{CLOUD}_outage").attributes == {
         "drill": False,
         "device_class": "problem",
         "friendly_name": "Tesla cloud Outage",
@@ -204,7 +204,7 @@ async def test_a_drill_from_the_button_to_its_end(
 )
 async def test_what_is_asked_for_is_rehearsed(
     *,
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     notices: ReceivedNotices,
     asked: dict[str, Any],
@@ -213,17 +213,17 @@ async def test_what_is_asked_for_is_rehearsed(
     keys: dict[str, str],
     title: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     devices = {
         device.name: device.id
         for device in dr.async_entries_for_config_entry(
-            dr.async_get(story.hass), entry.entry_id
+            dr.async_get(home.hass), entry.entry_id
         )
     }
     if "cars" in asked:
         asked = {**asked, "cars": [devices[name] for name in asked["cars"]]}
-    found = await act(story, "start_drill", **asked)
-    assert found == await act(story, "get_status")
+    found = await act(home, "start_drill", **asked)
+    assert found == await act(home, "get_status")
     assert found["drill"] is True
     assert (found["status"], found["scope"]) == (status, scope)
     assert {car["name"]: car["key_to_take"] for car in found["cars"]} == keys
@@ -231,39 +231,41 @@ async def test_what_is_asked_for_is_rehearsed(
     assert found["title"] == notices.only("take")["title"]
     assert found["text"] == notices.only("take")["text"]
     hit = status != "sign_in_outage"
-    ada = state_of(story.hass, "sensor.ada_connection")
+    ada = state_of(home.hass, "sensor.ada_connection")
     assert ada.state == ("maker_down" if hit else "cloud")
     assert (ada.attributes["reachable"], ada.attributes["drill"]) == (not hit, True)
-    await act(story, "stop_drill")
-    assert state_of(story.hass, "sensor.ada_connection").state == "cloud"
+    await act(home, "stop_drill")
+    assert state_of(home.hass, "sensor.ada_connection").state == "cloud"
 
 
 async def test_a_command_during_a_drill_goes_the_usual_way(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    await act(story, "start_drill")
-    assert state_of(story.hass, "sensor.ada_connection").state == "maker_down"
-    assert await story.act("unlock") is None
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 1
-    assert story.states()["lock.ada_lock"] == "unlocked"
+    await home.set_up_operational(compatible_entry)
+    await act(home, "start_drill")
+    assert state_of(home.hass, "sensor.ada_connection").state == "maker_down"
+    assert await home.perform("unlock") is None
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
+    assert home.states()["lock.ada_lock"] == "unlocked"
     # The car is polled as usual, and its data are shown.
-    story.simulator.cars["Ada"].locked = True
-    await story.go(240)
-    assert story.states()["lock.ada_lock"] == "locked"
-    assert state_of(story.hass, "sensor.ada_connection").state == "maker_down"
+    home.simulator.cars["Ada"].locked = True
+    await home.run(240)
+    assert home.states()["lock.ada_lock"] == "locked"
+    assert state_of(home.hass, "sensor.ada_connection").state == "maker_down"
 
 
 async def test_bad_arguments(
-    story: Story, watching_entry: MockConfigEntry, compatible_entry: MockConfigEntry
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    compatible_entry: MockConfigEntry,
 ) -> None:
-    watching = await story.settled(watching_entry)
-    other = await story.settled(compatible_entry)
+    watching = await home.set_up_operational(watching_entry)
+    other = await home.set_up_operational(compatible_entry)
     entry = {"config_entry_id": watching.entry_id}
     (car, *_) = [
         device.id
         for device in dr.async_entries_for_config_entry(
-            dr.async_get(story.hass), other.entry_id
+            dr.async_get(home.hass), other.entry_id
         )
         if device.name == "Ada"
     ]
@@ -280,62 +282,62 @@ async def test_bad_arguments(
         ({"cars": [car]}, "drill_not_a_car"),
         ({"cars": ["nothing"]}, "drill_not_a_car"),
     ):
-        error = await refusal(story, "start_drill", **entry, **asked)
+        error = await refusal(home, "start_drill", **entry, **asked)
         assert error.translation_key == key, asked
         assert_explained(error)
-    error = await refusal(story, "start_drill")
+    error = await refusal(home, "start_drill")
     assert error.translation_key == "service_found_multiple_config_entry_for_domain"
-    error = await refusal(story, "stop_drill", **entry)
+    error = await refusal(home, "stop_drill", **entry)
     assert error.translation_key == "no_drill_is_on"
-    assert await press_button(story, "end_the_drill") == "no_drill_is_on"
-    assert_shown(story, drill=False)
-    await act(story, "start_drill", **entry)
-    error = await refusal(story, "start_drill", **entry)
+    assert await press_button(home, "end_the_drill") == "no_drill_is_on"
+    assert_shown(home, drill=False)
+    await act(home, "start_drill", **entry)
+    error = await refusal(home, "start_drill", **entry)
     assert error.translation_key == "drill_is_on"
     assert_explained(error)
 
 
 async def test_a_drill_concerns_one_entry(
-    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    await story.settled(watching_entry)
-    other = watcher_in(story.simulator, "eu", OTHERS)
-    await story.settled(other)
-    await act(story, "start_drill", config_entry_id=watching_entry.entry_id)
-    assert_shown(story, drill=True)
-    assert story.states()["sensor.dot_key_to_take"] == "usual"
-    assert story.states()["binary_sensor.other_outage"] == "off"
+    await home.set_up_operational(watching_entry)
+    other = watcher_in(home.simulator, "eu", OTHERS)
+    await home.set_up_operational(other)
+    await act(home, "start_drill", config_entry_id=watching_entry.entry_id)
+    assert_shown(home, drill=True)
+    assert home.states()["sensor.dot_key_to_take"] == "usual"
+    assert home.states()["binary_sensor.other_outage"] == "off"
     assert notices.only("take")["keys"] == {"Ada": "keycard", "Cy": "fob"}
     # The real outage is reported for all entries by the first that sees it.
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     real = [event for event in notices.events if not event["drill"]]
     assert [event["notice"] for event in real].count("take") == 1
     assert real[0]["keys"] == {"Ada": "keycard", "Cy": "fob", "Dot": "fob"}
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(UP)
+    await home.run(600)
     assert notices.notices == {"take": 2, "all_clear": 2}
 
 
 async def test_what_another_entry_sees_is_as_real(
-    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     """The real keys are reported for all entries, and no drill continues."""
-    await story.settled(compatible_entry)
-    watching = watcher_in(story.simulator, "eu", OTHERS)
-    await story.settled(watching)
+    await home.set_up_operational(compatible_entry)
+    watching = watcher_in(home.simulator, "eu", OTHERS)
+    await home.set_up_operational(watching)
     mine = {"config_entry_id": watching.entry_id}
-    await act(story, "start_drill", **mine, duration={"hours": 1})
-    assert story.states()["sensor.dot_key_to_take"] == "fob"
-    story.simulator.set("eu.api@models", "503 down")
-    await story.go(300)
+    await act(home, "start_drill", **mine, duration={"hours": 1})
+    assert home.states()["sensor.dot_key_to_take"] == "fob"
+    home.simulator.set("eu.api@models", "503 down")
+    await home.run(300)
     started = next(event for event in notices.events if not event["drill"])
     assert started["status"] == "degraded"
     assert started["keys"] == {"Ada": "usual", "Cy": "fob", "Dot": "usual"}
-    assert story.states()["sensor.dot_key_to_take"] == "usual"
+    assert home.states()["sensor.dot_key_to_take"] == "usual"
     assert status_of(watching) == "operational"
     assert notices.only("all_clear")["title"] == "Drill: Ended early"
-    error = await refusal(story, "start_drill", **mine)
+    error = await refusal(home, "start_drill", **mine)
     assert error.translation_key == "outage_is_on"
 
 
@@ -359,18 +361,18 @@ async def test_what_another_entry_sees_is_as_real(
 )
 async def test_what_is_real_ends_a_drill(
     *,
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
     fails: dict[str, str],
     status: str,
     events: list[tuple[str, str]],
 ) -> None:
-    entry = await story.settled(watching_entry)
-    await act(story, "start_drill", duration={"hours": 1})
-    story.simulator.apply(fails)
-    await story.until(lambda: len(notices.events) == 2 + len(events), within=700)
-    await story.pace.settle()
+    entry = await home.set_up_operational(watching_entry)
+    await act(home, "start_drill", duration={"hours": 1})
+    home.simulator.apply(fails)
+    await home.until(lambda: len(notices.events) == 2 + len(events), within=700)
+    await home.time_control.settle()
     _, ended, *real = notices.events
     assert (ended["event_type"], ended["notice"]) == ("ended", "all_clear")
     assert ended["drill"] is True
@@ -378,116 +380,118 @@ async def test_what_is_real_ends_a_drill(
     assert [(event["event_type"], event["notice"]) for event in real] == events
     assert [event["drill"] for event in real] == [False] * len(events)
     assert status_of(entry) == status
-    state = state_of(story.hass, f"sensor.{CLOUD}_status")
+    state = state_of(home.hass, f"sensor.{CLOUD}_status")
     assert (state.state, state.attributes["drill"]) == (status, False)
-    await story.go(3600)
+    await home.run(3600)
     assert not any(event["drill"] for event in notices.events[2:])
-    assert shown_results(story, entry) is None
+    assert shown_results(home, entry) is None
     if not events:
         # The drill's keys are not frozen with the status.
-        assert story.states()["sensor.ada_key_to_take"] == "usual"
+        assert home.states()["sensor.ada_key_to_take"] == "usual"
     if "take" in dict(events).values():
-        assert await press_button(story, "start_a_drill") == "outage_is_on"
+        assert await press_button(home, "start_a_drill") == "outage_is_on"
 
 
 async def test_a_real_key_to_take_stays_when_it_ends_a_drill(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     await automate(
-        story, trigger_config("key_to_take_changed", "sensor.ada_key_to_take")
+        home, trigger_config("key_to_take_changed", "sensor.ada_key_to_take")
     )
-    await act(story, "start_drill", duration={"hours": 1})
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    await act(home, "start_drill", duration={"hours": 1})
+    home.simulator.apply(DOWN)
+    await home.run(300)
     assert ran.by == ["key_to_take_changed"]
-    ada = state_of(story.hass, "sensor.ada_key_to_take")
+    ada = state_of(home.hass, "sensor.ada_key_to_take")
     assert (ada.state, ada.attributes["drill"]) == ("keycard", False)
 
 
 @pytest.mark.parametrize("how", ["reload", "stop", "crash"])
 async def test_a_restart_ends_a_drill(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
     hass_storage: dict[str, Any],
     how: str,
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     key = f"keycard.{entry.entry_id}"
-    before = real_state(story)
-    await act(story, "start_drill")
-    await story.go(2)
+    before = real_state(home)
+    await act(home, "start_drill")
+    await home.run(2)
     written = deepcopy(hass_storage[key])
     if how == "stop":
-        story.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
-        await story.pace.settle()
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+        home.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        await home.time_control.settle()
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     if how == "crash":
         hass_storage[key] = written
-    await story.set_up(entry)
-    assert story.states()[f"binary_sensor.{CLOUD}_outage"] == "off"
-    assert story.states()["sensor.ada_key_to_take"] == "usual"
-    await story.go(5)
-    assert_shown(story, drill=False)
+    await home.set_up(entry)
+    assert home.states()[f"binary_sensor.{CLOUD}_outage"] == "off"
+    assert home.states()["sensor.ada_key_to_take"] == "usual"
+    await home.run(5)
+    assert_shown(home, drill=False)
     assert status_of(entry) == "operational"
     assert notices.notices == {"take": 1, "all_clear": 1}
     ended = notices.only("all_clear")
     assert (ended["event_type"], ended["drill"]) == ("ended", True)
     assert ended["title"] == "Drill: Ended early"
-    await story.go(900)
-    await story.restart(entry)
-    await story.go(60)
+    await home.run(900)
+    await home.restart(entry)
+    await home.run(60)
     assert notices.notices == {"take": 1, "all_clear": 1}
-    assert real_state(story)["outages"] == before["outages"] == []
+    assert real_state(home)["outages"] == before["outages"] == []
     # A real notice is not counted as one of the drill.
-    story.simulator.apply(DOWN)
-    await story.go(180)
-    event = state_of(story.hass, OUTAGE)
+    home.simulator.apply(DOWN)
+    await home.run(180)
+    event = state_of(home.hass, OUTAGE)
     since = datetime.fromisoformat(event.attributes["told_since"])
     assert abs(since - datetime.fromisoformat(event.state)) < timedelta(seconds=2)
 
 
 async def test_a_wait_for_a_drill_ends_with_a_restart(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     await automate(
-        story,
+        home,
         {**trigger_config("outage_started", OUTAGE, **{"for": 300}), "id": "lasted"},
     )
-    await act(story, "start_drill", duration={"hours": 1})
-    await story.go(60)
-    await stop(story, entry)
-    story.clock.jump(600)
-    await start(story, entry, takes=60)
-    await story.go(900)
+    await act(home, "start_drill", duration={"hours": 1})
+    await home.run(60)
+    await stop(home, entry)
+    home.clock.jump(600)
+    await start(home, entry, takes=60)
+    await home.run(900)
     assert ran.by == []
 
 
 async def test_what_was_kept_of_drills_and_cannot_be_read(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     for spoilt in ({}, {"tried": {"ada": "noon"}}, {"tried": {}, "last": "noon"}):
-        assert await story.hass.config_entries.async_unload(entry.entry_id)
+        assert await home.hass.config_entries.async_unload(entry.entry_id)
         hass_storage[f"keycard.{entry.entry_id}"]["data"]["rehearsal"] = spoilt
-        await story.set_up(entry)
+        await home.set_up(entry)
         assert "Ignoring invalid storage data of drills" in caplog.text
         caplog.clear()
     assert status_of(entry) == "operational"
-    assert_available(story)
+    assert_available(home)
 
 
-async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> None:
-    hass = story.hass
+async def test_who_is_ready(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
+) -> None:
+    hass = home.hass
     sent: list[ServiceCall] = []
     for name in ("family", "neighbours", "stranger"):
         hass.services.async_register("notify", name, sent.append)
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     cy = next(
         car_id
         for car_id, car in entry.runtime_data.vehicles.items()
@@ -500,8 +504,8 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
             "cars": {cy: {"key": "keycard", "key_place": "car"}},
         },
     )
-    await story.restart(entry)
-    await story.go(60)
+    await home.restart(entry)
+    await home.run(60)
     cloud = "tesla_cloud"
     event = f"event.{cloud}_outage_notice"
     family = {"action": "notify.family", "data": {"message": "Take it"}}
@@ -552,15 +556,15 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
         },
     ]
     assert await async_setup_component(hass, "automation", {"automation": automations})
-    await story.pace.settle()
-    assert await press_button(story, "i_tried_the_card_or_fob", "cy") is None
-    day = story.clock.now()
-    await act(story, "start_drill")
-    await story.go(40)
+    await home.time_control.settle()
+    assert await press_button(home, "i_tried_the_card_or_fob", "cy") is None
+    day = home.clock.now()
+    await act(home, "start_drill")
+    await home.run(40)
     hass.bus.async_fire("ask")
-    await story.go(5)
+    await home.run(5)
     assert len(sent) == 2
-    found = await act(story, "stop_drill")
+    found = await act(home, "stop_drill")
     assert [
         (automation["name"], automation["ran"], automation["on"])
         for automation in found["automations"]
@@ -587,7 +591,7 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert second["key_place"] == "car"
     tried = datetime.fromisoformat(second["key_tried"])
     assert abs(tried - day) < timedelta(seconds=2)
-    shown = shown_results(story, entry)
+    shown = shown_results(home, entry)
     assert shown is not None
     assert "Drill results" in shown
     assert "- By script ran." in shown
@@ -599,43 +603,46 @@ async def test_who_is_ready(story: Story, compatible_entry: MockConfigEntry) -> 
     assert "Warning: the keycard is kept in the car." in shown
     assert "The keycard was last tried on 20" in shown
     # A new drill deletes the results of the last one.
-    await act(story, "start_drill")
-    assert shown_results(story, entry) is None
+    await act(home, "start_drill")
+    assert shown_results(home, entry) is None
 
 
 async def test_a_drill_reports_missing_automations(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
-    await act(story, "start_drill")
-    found = await act(story, "stop_drill")
+    entry = await home.set_up_operational(watching_entry)
+    await act(home, "start_drill")
+    found = await act(home, "stop_drill")
     assert (found["automations"], found["receivers"]) == ([], [])
-    assert "Choose *Add recipient*" in str(shown_results(story, entry))
+    assert "Choose *Add recipient*" in str(shown_results(home, entry))
 
 
 async def test_that_a_key_was_tried_is_kept(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     sensor = "sensor.ada_card_or_fob_last_tried"
-    assert story.states()[sensor] == "unknown"
-    assert await press_button(story, "i_tried_the_card_or_fob", "ada") is None
-    at = story.states()[sensor]
-    assert abs(datetime.fromisoformat(at) - story.clock.now()) < timedelta(seconds=2)
-    await act(story, "start_drill")
-    found = await act(story, "stop_drill")
-    await story.restart(entry)
-    assert story.states()[sensor] == at
-    last = state_of(story.hass, f"sensor.{CLOUD}_last_drill")
+    assert home.states()[sensor] == "unknown"
+    assert await press_button(home, "i_tried_the_card_or_fob", "ada") is None
+    at = home.states()[sensor]
+    assert abs(datetime.fromisoformat(at) - home.clock.now()) < timedelta(seconds=2)
+    await act(home, "start_drill")
+    found = await act(home, "stop_drill")
+    await home.restart(entry)
+    assert home.states()[sensor] == at
+    last = state_of(home.hass, f"sensor.{CLOUD}_last_drill")
     assert last.attributes["readiness"] == found
 
 
 async def test_the_blueprint_relays_a_drill_as_one(
-    story: Story, watching_entry: MockConfigEntry, ran: RecordedRuns, tmp_path: Path
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    ran: RecordedRuns,
+    tmp_path: Path,
 ) -> None:
-    story.hass.config.config_dir = str(tmp_path)
-    assert await async_setup_component(story.hass, "automation", {})
-    entry = await story.settled(watching_entry)
+    home.hass.config.config_dir = str(tmp_path)
+    assert await async_setup_component(home.hass, "automation", {})
+    entry = await home.set_up_operational(watching_entry)
     use = {
         "path": "keycard/tesla_outage_take_your_keycard.yaml",
         "input": {
@@ -649,15 +656,15 @@ async def test_the_blueprint_relays_a_drill_as_one(
         "homeassistant.config.async_hass_config_yaml",
         return_value={"automation": [{"alias": "Tell", "use_blueprint": use}]},
     ):
-        await story.hass.services.async_call("automation", "reload", blocking=True)
-    await act(story, "start_drill")
-    await act(story, "stop_drill")
+        await home.hass.services.async_call("automation", "reload", blocking=True)
+    await act(home, "start_drill")
+    await act(home, "stop_drill")
     assert ran.by == [
         "take Drill: Take your keycard and key fob",
         "all_clear Drill: All clear",
     ]
-    await act(story, "start_drill")
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    await act(home, "start_drill")
+    home.simulator.apply(DOWN)
+    await home.run(180)
     assert ran.by[-1] == "take Take your keycard and key fob"
     assert entry.state.recoverable

@@ -16,7 +16,7 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec
 from tests.config_entries import hosts_options
 
-from .story import LOCK, Story, assert_available, assert_no_errors, status_of
+from .home import LOCK, HomeUnderTest, assert_available, assert_no_errors, status_of
 
 # Not the name alone: the folder of the environment may contain it.
 _PACKAGE = re.compile(r"custom_components[./]keycard")
@@ -38,94 +38,96 @@ def running_tasks(hass: HomeAssistant) -> list[str]:
 
 
 async def test_two_entries_ask_each_host_once(
-    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
 ) -> None:
     for entry in (compatible_entry, watching_entry):
-        entry.add_to_hass(story.hass)
+        entry.add_to_hass(home.hass)
     done = await asyncio.gather(
         *(
-            story.hass.config_entries.async_setup(entry.entry_id)
+            home.hass.config_entries.async_setup(entry.entry_id)
             for entry in (compatible_entry, watching_entry)
         )
     )
     assert all(done)
-    assert len(story.hass.data[HOST_POLLERS]) == 1
+    assert len(home.hass.data[HOST_POLLERS]) == 1
     assert (
         compatible_entry.runtime_data.host_poller
         is watching_entry.runtime_data.host_poller
     )
-    await story.go(600)
-    before = story.simulator.usage.by_endpoint.copy()
-    await story.go(3600)
-    asked = story.simulator.usage.by_endpoint - before
+    await home.run(600)
+    before = home.simulator.usage.by_endpoint.copy()
+    await home.run(3600)
+    asked = home.simulator.usage.by_endpoint - before
     assert asked["eu.status"] <= 67
     assert asked["na.status"] <= 14
 
 
 async def test_an_entry_that_is_set_up_while_another_leaves_shares_with_the_next(
-    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
 ) -> None:
-    await story.settled(watching_entry)
-    compatible_entry.add_to_hass(story.hass)
+    await home.set_up_operational(watching_entry)
+    compatible_entry.add_to_hass(home.hass)
     await asyncio.gather(
-        story.hass.config_entries.async_setup(compatible_entry.entry_id),
-        story.hass.config_entries.async_reload(watching_entry.entry_id),
+        home.hass.config_entries.async_setup(compatible_entry.entry_id),
+        home.hass.config_entries.async_reload(watching_entry.entry_id),
     )
-    await story.go(60)
+    await home.run(60)
     watchers = {
         entry.runtime_data.host_poller for entry in (compatible_entry, watching_entry)
     }
-    assert len(story.hass.data[HOST_POLLERS]) == 1
-    assert watchers == set(story.hass.data[HOST_POLLERS].values())
+    assert len(home.hass.data[HOST_POLLERS]) == 1
+    assert watchers == set(home.hass.data[HOST_POLLERS].values())
 
 
 async def test_a_watcher_without_followers_takes_only_itself_away(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     old = entry.runtime_data.host_poller
-    story.hass.data[HOST_POLLERS].clear()
+    home.hass.data[HOST_POLLERS].clear()
     unfollow = old.async_subscribe("second", "eu", lambda: None)
-    assert list(story.hass.data[HOST_POLLERS].values()) == [old]
-    new = HostPoller(story.hass, entry.runtime_data.endpoints)
-    for targets in story.hass.data[HOST_POLLERS]:
-        story.hass.data[HOST_POLLERS][targets] = new
+    assert list(home.hass.data[HOST_POLLERS].values()) == [old]
+    new = HostPoller(home.hass, entry.runtime_data.endpoints)
+    for targets in home.hass.data[HOST_POLLERS]:
+        home.hass.data[HOST_POLLERS][targets] = new
     unfollow()
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
-    assert list(story.hass.data[HOST_POLLERS].values()) == [new]
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    assert list(home.hass.data[HOST_POLLERS].values()) == [new]
 
 
 @pytest.mark.parametrize("condition", ["ok", "timeout", "503 down"])
 async def test_nothing_is_left_of_an_entry(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
     condition: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply({"eu.api": condition, "eu.status": condition})
-    await story.go(75)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply({"eu.api": condition, "eu.status": condition})
+    await home.run(75)
     data = entry.runtime_data
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
-    await story.pace.settle()
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    await home.time_control.settle()
     # Only delayed writes may be left.
-    assert [
-        one for one in running_tasks(story.hass) if "store" not in one.lower()
-    ] == []
-    assert not story.hass.data[HOST_POLLERS]
-    before = story.simulator.usage.by_endpoint.copy()
-    await story.go(1200)
-    assert not story.simulator.usage.by_endpoint - before
-    assert running_tasks(story.hass) == []
+    assert [one for one in running_tasks(home.hass) if "store" not in one.lower()] == []
+    assert not home.hass.data[HOST_POLLERS]
+    before = home.simulator.usage.by_endpoint.copy()
+    await home.run(1200)
+    assert not home.simulator.usage.by_endpoint - before
+    assert running_tasks(home.hass) == []
 
-    await story.set_up(entry)
-    await story.go(300)
+    await home.set_up(entry)
+    await home.run(300)
     assert entry.runtime_data is not data
-    assert await story.hass.config_entries.async_remove(entry.entry_id)
-    await story.go(300)
-    assert running_tasks(story.hass) == []
-    assert story.states() == {}
+    assert await home.hass.config_entries.async_remove(entry.entry_id)
+    await home.run(300)
+    assert running_tasks(home.hass) == []
+    assert home.states() == {}
     assert f"keycard.{entry.entry_id}" not in hass_storage
     assert_no_errors(caplog)
 
@@ -139,7 +141,7 @@ async def test_nothing_is_left_of_an_entry(
     ],
 )
 async def test_a_command_that_outlives_its_entry_leaves_nothing(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
@@ -147,98 +149,100 @@ async def test_a_command_that_outlives_its_entry_leaves_nothing(
     condition: str,
     executed: int,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("eu.commands", condition)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.commands", condition)
     command = asyncio.create_task(
-        story.hass.services.async_call(
+        home.hass.services.async_call(
             "lock", "unlock", {"entity_id": LOCK}, blocking=True
         )
     )
-    await story.pace.settle()
-    assert story.simulator.held == 1
-    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    await home.time_control.settle()
+    assert home.simulator.held == 1
+    assert await home.hass.config_entries.async_remove(entry.entry_id)
     # The command ends with the entry, and nobody is left to confirm it.
-    await story.pace.settle()
+    await home.time_control.settle()
     assert command.done()
     error = command.exception()
     assert isinstance(error, HomeAssistantError)
     assert error.translation_key == "command_unconfirmed"
-    await story.go(120)
-    assert story.simulator.usage.count("door_unlock") == 1
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == executed
+    await home.run(120)
+    assert home.simulator.usage.count("door_unlock") == 1
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == executed
     assert f"keycard.{entry.entry_id}" not in hass_storage
-    assert running_tasks(story.hass) == []
+    assert running_tasks(home.hass) == []
     assert_no_errors(caplog)
 
 
 async def test_reauth_starts_once_and_ends_with_a_new_token(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set_token("expired")
-    await story.go(1800)
-    assert story.reauths() == 1
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set_token("expired")
+    await home.run(1800)
+    assert home.reauths() == 1
     assert status_of(entry) == "account_problem"
-    story.hass.config_entries.async_update_entry(
-        entry, data={**entry.data, "token": story.simulator.access_token("openid")}
+    home.hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "token": home.simulator.access_token("openid")}
     )
-    token = story.simulator.access_token(
+    token = home.simulator.access_token(
         "openid", "vehicle_device_data", "vehicle_location", "vehicle_cmds"
     )
-    story.hass.config_entries.async_update_entry(
+    home.hass.config_entries.async_update_entry(
         entry, data={**entry.data, "token": token}
     )
-    assert await story.hass.config_entries.async_reload(entry.entry_id)
-    await story.go(120)
+    assert await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.run(120)
     assert status_of(entry) == "operational"
 
 
 async def test_a_bad_day_of_the_sign_in_host_is_no_reason_to_sign_in_again(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("auth.token", "503 down")
-    story.simulator.set("auth.authorize", "503 down")
-    story.simulator.set_token("expired")
-    await story.go(3600)
-    assert story.reauths() == 0
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("auth.token", "503 down")
+    home.simulator.set("auth.authorize", "503 down")
+    home.simulator.set_token("expired")
+    await home.run(3600)
+    assert home.reauths() == 0
     assert status_of(entry) == "sign_in_outage"
-    story.simulator.set("auth.token", "ok")
-    story.simulator.set("auth.authorize", "ok")
-    story.simulator.set_token("ok")
-    await story.go(1800)
-    assert story.reauths() == 0
+    home.simulator.set("auth.token", "ok")
+    home.simulator.set("auth.authorize", "ok")
+    home.simulator.set_token("ok")
+    await home.run(1800)
+    assert home.reauths() == 0
     assert status_of(entry) == "operational"
 
 
 async def test_a_car_of_two_accounts_is_there_once(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     proxy = MockConfigEntry(
         domain=DOMAIN,
         title="Proxy",
-        data={**compatible_entry.data, "base_url": story.simulator.urls["proxy"]},
-        options=hosts_options(story.simulator),
+        data={**compatible_entry.data, "base_url": home.simulator.urls["proxy"]},
+        options=hosts_options(home.simulator),
     )
-    await story.settled(compatible_entry)
-    story.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
-    await story.set_up(proxy)
-    await story.go(60)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.add_car(CarSpec(name="Bo", model="modely", year=2022))
+    await home.set_up(proxy)
+    await home.run(60)
     assert {car.vehicle.name for car in proxy.runtime_data.vehicles.values()} == {"Bo"}
-    await story.go(700)
+    await home.run(700)
     assert status_of(proxy) == "operational"
     assert len(compatible_entry.runtime_data.vehicles) == 2
     # It moves to the other entry when the first one is removed.
-    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
-    await story.go(700)
+    await home.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await home.run(700)
     assert len(proxy.runtime_data.vehicles) == 3
-    assert story.states()[LOCK] == "locked"
-    assert_available(story)
+    assert home.states()[LOCK] == "locked"
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 async def test_who_shares_no_host_shares_no_watcher(
-    story: Story, watching_entry: MockConfigEntry, simulator: Simulator
+    home: HomeUnderTest, watching_entry: MockConfigEntry, simulator: Simulator
 ) -> None:
     options = {**hosts_options(simulator), "unrelated": [], "cars": {}}
     other = MockConfigEntry(
@@ -247,8 +251,8 @@ async def test_who_shares_no_host_shares_no_watcher(
         data={"provider": "watch_only", "region": "na"},
         options=options,
     )
-    await story.settled(watching_entry)
-    await story.set_up(other)
-    await story.go(60)
-    assert len(story.hass.data[HOST_POLLERS]) == 2
+    await home.set_up_operational(watching_entry)
+    await home.set_up(other)
+    await home.run(60)
+    assert len(home.hass.data[HOST_POLLERS]) == 2
     assert status_of(other) == "operational"

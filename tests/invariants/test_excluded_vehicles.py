@@ -21,7 +21,7 @@ from custom_components.keycard.transport.result import ApiCall
 from simulator.scenarios.scenario import CarSpec
 from tests.flow_steps import open_options, submit_options
 
-from .story import LOCK, Story, assert_no_errors
+from .home import LOCK, HomeUnderTest, assert_no_errors
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 EVENT = "event.tesla_cloud_outage_notice"
@@ -49,18 +49,20 @@ def asked() -> Iterator[Counter[str]]:
         yield counter
 
 
-def device_of(story: Story, entry: MockConfigEntry, name: str) -> dr.DeviceEntry:
-    vin = story.simulator.cars[name].vin
-    device = dr.async_get(story.hass).async_get_device_by_identifier(
+def device_of(home: HomeUnderTest, entry: MockConfigEntry, name: str) -> dr.DeviceEntry:
+    vin = home.simulator.cars[name].vin
+    device = dr.async_get(home.hass).async_get_device_by_identifier(
         (DOMAIN, vin), entry.entry_id
     )
     assert device is not None
     return device
 
 
-async def set_device(story: Story, device: dr.DeviceEntry, **changes: Any) -> None:
-    dr.async_get(story.hass).async_update_device(device.id, **changes)
-    await story.go(35)
+async def set_device(
+    home: HomeUnderTest, device: dr.DeviceEntry, **changes: Any
+) -> None:
+    dr.async_get(home.hass).async_update_device(device.id, **changes)
+    await home.run(35)
 
 
 def kept(storage: dict[str, Any], entry: MockConfigEntry) -> set[str]:
@@ -74,107 +76,107 @@ def notices(hass: HomeAssistant) -> list[dict[str, Any]]:
 
 
 async def test_a_disabled_device_is_left_alone_and_comes_back(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     asked: Counter[str],
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    cy = story.simulator.cars["Cy"]
-    device = device_of(story, entry, "Cy")
+    entry = await home.set_up_operational(compatible_entry)
+    cy = home.simulator.cars["Cy"]
+    device = device_of(home, entry, "Cy")
     assert asked[cy.vin]
-    before = {one for one in story.states() if ".cy_" in one}
-    await set_device(story, device, disabled_by=dr.DeviceEntryDisabler.USER)
+    before = {one for one in home.states() if ".cy_" in one}
+    await set_device(home, device, disabled_by=dr.DeviceEntryDisabler.USER)
     asked.clear()
-    await story.go(3000)
+    await home.run(3000)
     assert asked[cy.vin] == 0
-    assert asked[story.simulator.cars["Ada"].vin]
+    assert asked[home.simulator.cars["Ada"].vin]
     # A restart changes nothing, and its state is kept.
-    await story.restart(entry)
-    await story.go(120)
+    await home.restart(entry)
+    await home.run(120)
     assert asked[cy.vin] == 0
     assert cy.vin in kept(hass_storage, entry)
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    (notice,) = notices(story.hass)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    (notice,) = notices(home.hass)
     assert notice["keys"] == {"Ada": "keycard"}
     assert "Cy" not in notice["text"]
     # It is added again in an outage, too.
-    again = device_of(story, entry, "Cy")
+    again = device_of(home, entry, "Cy")
     assert again.id == device.id
-    await set_device(story, again, disabled_by=None)
-    assert {one for one in story.states() if ".cy_" in one} == before
-    assert story.states()["sensor.cy_battery"] != "unknown"
-    assert story.states()["sensor.cy_key_to_take"] == "fob"
-    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
-    await story.go(900)
+    await set_device(home, again, disabled_by=None)
+    assert {one for one in home.states() if ".cy_" in one} == before
+    assert home.states()["sensor.cy_battery"] != "unknown"
+    assert home.states()["sensor.cy_key_to_take"] == "fob"
+    home.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    await home.run(900)
     assert asked[cy.vin]
-    assert story.states()[CY_LOCK] == "locked"
+    assert home.states()[CY_LOCK] == "locked"
     assert_no_errors(caplog)
 
 
 async def test_the_options_leave_a_car_out(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     asked: Counter[str],
     hass_storage: dict[str, Any],
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    hass, cy = story.hass, story.simulator.cars["Cy"]
+    entry = await home.set_up_operational(compatible_entry)
+    hass, cy = home.hass, home.simulator.cars["Cy"]
     form = await open_options(hass, entry, "leave_out")
     await submit_options(hass, form, left_out=[cy.vin])
-    await story.go(130)
+    await home.run(130)
     asked.clear()
-    await story.go(1300)
+    await home.run(1300)
     assert asked[cy.vin] == 0
-    assert not [one for one in story.states() if ".cy_" in one]
+    assert not [one for one in home.states() if ".cy_" in one]
     assert cy.vin in kept(hass_storage, entry)
     form = await open_options(hass, entry, "leave_out")
     await submit_options(hass, form, left_out=[])
-    await story.go(130)
-    assert story.states()[CY_LOCK] == "locked"
+    await home.run(130)
+    assert home.states()[CY_LOCK] == "locked"
     assert asked[cy.vin]
 
 
 async def test_a_car_that_is_left_out_leaves_the_account(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    device = device_of(story, entry, "Cy")
-    await set_device(story, device, disabled_by=dr.DeviceEntryDisabler.USER)
-    story.simulator.remove_car("Cy")
-    await story.go(26 * 3600)
-    assert dr.async_get(story.hass).async_get(device.id) is None
+    entry = await home.set_up_operational(compatible_entry)
+    device = device_of(home, entry, "Cy")
+    await set_device(home, device, disabled_by=dr.DeviceEntryDisabler.USER)
+    home.simulator.remove_car("Cy")
+    await home.run(26 * 3600)
+    assert dr.async_get(home.hass).async_get(device.id) is None
     assert entry.runtime_data.vehicle_manager.left_out == {}
 
 
 async def test_notices_use_the_users_own_name(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    await set_device(story, device_of(story, entry, "Ada"), name_by_user="Family car")
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    (notice,) = notices(story.hass)
+    entry = await home.set_up_operational(compatible_entry)
+    await set_device(home, device_of(home, entry, "Ada"), name_by_user="Family car")
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    (notice,) = notices(home.hass)
     assert notice["keys"] == {"Family car": "keycard", "Cy": "fob"}
     assert "Ada" not in notice["text"]
-    await story.restart(entry)
-    error = await story.act("lock")
+    await home.restart(entry)
+    error = await home.perform("lock")
     assert "Family car" in str(error)
 
 
 async def test_cars_of_one_name_have_unique_labels(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    cars = story.simulator.cars
+    cars = home.simulator.cars
     first, second = cars["Ada"], cars["Cy"]
-    story.simulator.add_car(CarSpec(name="Bo", model="model3", year=2023))
+    home.simulator.add_car(CarSpec(name="Bo", model="model3", year=2023))
     third = cars["Bo"]
     for car in (first, second, third):
         car.name = "" if car is not second else "Cy"
-    entry = await story.settled(compatible_entry)
-    await story.go(700)
+    entry = await home.set_up_operational(compatible_entry)
+    await home.run(700)
     names = {
         vin: coordinator.vehicle.title
         for vin, coordinator in entry.runtime_data.vehicles.items()
@@ -184,31 +186,29 @@ async def test_cars_of_one_name_have_unique_labels(
         second.vin: "Cy",
         third.vin: f"Model 3 ({third.vin[-6:]})",
     }
-    devices = dr.async_entries_for_config_entry(
-        dr.async_get(story.hass), entry.entry_id
-    )
+    devices = dr.async_entries_for_config_entry(dr.async_get(home.hass), entry.entry_id)
     assert set(names.values()) <= {device.name for device in devices}
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    (notice,) = notices(story.hass)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    (notice,) = notices(home.hass)
     assert set(notice["keys"]) == set(names.values())
 
 
 async def test_a_device_follows_the_name_and_the_software(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    ada = story.simulator.cars["Ada"]
-    device = device_of(story, entry, "Ada")
-    entity = er.async_get(story.hass).async_get(LOCK)
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    entry = await home.set_up_operational(compatible_entry)
+    ada = home.simulator.cars["Ada"]
+    device = device_of(home, entry, "Ada")
+    entity = er.async_get(home.hass).async_get(LOCK)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
     ada.name = "Lovelace 👩‍🔬"
     ada.software_version = "2026.44.1"
-    await story.go(1500)
-    after = device_of(story, entry, "Ada")
+    await home.run(1500)
+    after = device_of(home, entry, "Ada")
     assert (after.id, after.name) == (device.id, "Lovelace 👩‍🔬")
     assert after.sw_version == "2026.44.1"
-    assert er.async_get(story.hass).async_get(LOCK) == entity
-    assert LOCK in story.states()
+    assert er.async_get(home.hass).async_get(LOCK) == entity
+    assert LOCK in home.states()
     assert not [one for one in changes if one.data["new_state"] is None]
     assert entry.runtime_data.vehicles[ada.vin].vehicle.title == "Lovelace 👩‍🔬"

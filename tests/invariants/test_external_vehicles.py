@@ -19,7 +19,7 @@ from simulator import Simulator
 from tests.config_entries import hosts_options
 from tests.other_integrations import ADA_VIN, OtherIntegration, PolledVehicle
 
-from .story import Story, assert_available, assert_no_errors, status_of
+from .home import HomeUnderTest, assert_available, assert_no_errors, status_of
 from .test_told_once import ReceivedNotices
 
 MINUTE = 60.0
@@ -36,18 +36,20 @@ def ada() -> PolledVehicle:
 
 
 @pytest.fixture
-async def fleet(story: Story, ada: PolledVehicle) -> AsyncIterator[OtherIntegration]:
+async def fleet(
+    home: HomeUnderTest, ada: PolledVehicle
+) -> AsyncIterator[OtherIntegration]:
     """Set up another integration that polls Tesla every ten minutes."""
     async with OtherIntegration(
-        story.hass, ada, domain="tesla_fleet", interval=POLL
+        home.hass, ada, domain="tesla_fleet", interval=POLL
     ) as other:
         yield other
 
 
 @pytest.fixture
-def beside_entry(story: Story, fleet: OtherIntegration) -> MockConfigEntry:
+def beside_entry(home: HomeUnderTest, fleet: OtherIntegration) -> MockConfigEntry:
     """Return an entry for vehicles of another integration, as the flow creates it."""
-    return entry_beside(story.hass, story.simulator)
+    return entry_beside(home.hass, home.simulator)
 
 
 def entry_beside(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
@@ -79,17 +81,19 @@ def source_status(entry: MockConfigEntry) -> dict[str, Any]:
     return dict(source)
 
 
-async def set_up_and_learn(story: Story, entry: MockConfigEntry) -> MockConfigEntry:
+async def set_up_and_learn(
+    home: HomeUnderTest, entry: MockConfigEntry
+) -> MockConfigEntry:
     """Set up the entry and let it learn the update interval of the data."""
-    await story.settled(entry)
-    await story.go(LEARNS)
+    await home.set_up_operational(entry)
+    await home.run(LEARNS)
     assert source_status(entry)["interval"] == pytest.approx(POLL, abs=2)
     assert status_of(entry) == "operational"
     return entry
 
 
 async def test_the_third_act_of_2021(
-    story: Story,
+    home: HomeUnderTest,
     ada: PolledVehicle,
     beside_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -97,20 +101,20 @@ async def test_the_third_act_of_2021(
     """The hosts answer again, and the data of a charging car do not change."""
     for logger in ("", "homeassistant", "custom_components.keycard"):
         caplog.set_level(logging.DEBUG, logger)
-    entry = await set_up_and_learn(story, beside_entry)
-    notices = ReceivedNotices(story.hass)
-    calls = story.simulator.usage
+    entry = await set_up_and_learn(home, beside_entry)
+    notices = ReceivedNotices(home.hass)
+    calls = home.simulator.usage
     assert not calls.billed
 
     ada.stale = True
-    await story.go(50 * MINUTE)
+    await home.run(50 * MINUTE)
     assert status_of(entry) == "operational"
-    await story.until(lambda: status_of(entry) == "degraded", within=30 * MINUTE)
+    await home.until(lambda: status_of(entry) == "degraded", within=30 * MINUTE)
 
-    state = story.hass.states.get(STATUS)
+    state = home.hass.states.get(STATUS)
     assert state is not None
     assert state.attributes["planes"] == ["data"]
-    assert story.states()[KEY] == "usual"
+    assert home.states()[KEY] == "usual"
     (event,) = notices.events
     assert event["event_type"] == "started"
     assert event["notice"] == "none"
@@ -118,71 +122,73 @@ async def test_the_third_act_of_2021(
     assert "Seen only through another integration" in event["text"]
 
     ada.stale = False
-    await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
+    await home.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
     assert [event["event_type"] for event in notices.events] == ["started", "ended"]
     assert not calls.billed
     asked = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
     assert asked == {"status"}
-    assert_available(story)
+    assert_available(home)
     assert_no_errors(caplog)
     assert ADA_VIN not in caplog.text
 
 
-async def reload(story: Story, fleet: OtherIntegration) -> None:
-    await story.hass.config_entries.async_reload(fleet.entry.entry_id)
+async def reload(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    await home.hass.config_entries.async_reload(fleet.entry.entry_id)
 
 
-async def unload(story: Story, fleet: OtherIntegration) -> None:
-    await story.hass.config_entries.async_unload(fleet.entry.entry_id)
+async def unload(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    await home.hass.config_entries.async_unload(fleet.entry.entry_id)
 
 
-async def disable(story: Story, fleet: OtherIntegration) -> None:
-    await story.hass.config_entries.async_set_disabled_by(
+async def disable(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    await home.hass.config_entries.async_set_disabled_by(
         fleet.entry.entry_id, ConfigEntryDisabler.USER
     )
 
 
-async def remove(story: Story, fleet: OtherIntegration) -> None:
-    await story.hass.config_entries.async_remove(fleet.entry.entry_id)
+async def remove(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    await home.hass.config_entries.async_remove(fleet.entry.entry_id)
 
 
-async def remove_device(story: Story, fleet: OtherIntegration) -> None:
-    dr.async_get(story.hass).async_remove_device(fleet.device(fleet.cars[0]).id)
+async def remove_device(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    dr.async_get(home.hass).async_remove_device(fleet.device(fleet.cars[0]).id)
 
 
-async def fail(story: Story, fleet: OtherIntegration) -> None:
+async def fail(home: HomeUnderTest, fleet: OtherIntegration) -> None:
     fleet.cars[0].fails = True
 
 
-async def sleep(story: Story, fleet: OtherIntegration) -> None:
+async def sleep(home: HomeUnderTest, fleet: OtherIntegration) -> None:
     fleet.cars[0].online = False
 
 
-async def charge_to_the_end(story: Story, fleet: OtherIntegration) -> None:
+async def charge_to_the_end(home: HomeUnderTest, fleet: OtherIntegration) -> None:
     fleet.cars[0].charging = False
 
 
-async def draw_nothing(story: Story, fleet: OtherIntegration) -> None:
+async def draw_nothing(home: HomeUnderTest, fleet: OtherIntegration) -> None:
     fleet.cars[0].power = 0.0
     fleet.cars[0].stale = True
 
 
-async def hide_what_moves(story: Story, fleet: OtherIntegration) -> None:
-    er.async_get(story.hass).async_update_entity(
+async def hide_what_moves(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    er.async_get(home.hass).async_update_entity(
         "sensor.ada_battery_level", disabled_by=er.RegistryEntryDisabler.USER
     )
 
 
-async def hide_whether_it_is_online(story: Story, fleet: OtherIntegration) -> None:
+async def hide_whether_it_is_online(
+    home: HomeUnderTest, fleet: OtherIntegration
+) -> None:
     fleet.cars[0].stale = True
-    er.async_get(story.hass).async_update_entity(
+    er.async_get(home.hass).async_update_entity(
         "binary_sensor.ada_state", disabled_by=er.RegistryEntryDisabler.USER
     )
 
 
-async def stop_polling(story: Story, fleet: OtherIntegration) -> None:
-    story.hass.config_entries.async_update_entry(fleet.entry, pref_disable_polling=True)
-    await story.hass.config_entries.async_reload(fleet.entry.entry_id)
+async def stop_polling(home: HomeUnderTest, fleet: OtherIntegration) -> None:
+    home.hass.config_entries.async_update_entry(fleet.entry, pref_disable_polling=True)
+    await home.hass.config_entries.async_reload(fleet.entry.entry_id)
 
 
 @pytest.mark.parametrize(
@@ -204,103 +210,103 @@ async def stop_polling(story: Story, fleet: OtherIntegration) -> None:
 )
 async def test_ordinary_use_is_no_evidence(
     *,
-    story: Story,
+    home: HomeUnderTest,
     fleet: OtherIntegration,
     beside_entry: MockConfigEntry,
-    happens: Callable[[Story, OtherIntegration], Awaitable[None]],
+    happens: Callable[[HomeUnderTest, OtherIntegration], Awaitable[None]],
 ) -> None:
-    entry = await set_up_and_learn(story, beside_entry)
-    notices = ReceivedNotices(story.hass)
-    await happens(story, fleet)
-    await story.go(5 * HOUR)
+    entry = await set_up_and_learn(home, beside_entry)
+    notices = ReceivedNotices(home.hass)
+    await happens(home, fleet)
+    await home.run(5 * HOUR)
     assert status_of(entry) == "operational"
     assert notices.events == []
-    assert_available(story)
+    assert_available(home)
     # A removed source does not remove others.
-    assert story.states()[KEY] == "usual"
+    assert home.states()[KEY] == "usual"
 
 
 async def test_what_was_away_begins_anew(
-    story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
+    home: HomeUnderTest, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
-    entry = await set_up_and_learn(story, beside_entry)
-    notices = ReceivedNotices(story.hass)
+    entry = await set_up_and_learn(home, beside_entry)
+    notices = ReceivedNotices(home.hass)
     ada.stale = True
     for _ in range(5):
-        await story.go(40 * MINUTE)
+        await home.run(40 * MINUTE)
         ada.fails = True
-        await story.go(POLL + MINUTE)
+        await home.run(POLL + MINUTE)
         ada.fails = False
     assert notices.events == []
     assert status_of(entry) == "operational"
 
 
-async def test_a_third_party_is_not_believed_alone(story: Story) -> None:
+async def test_a_third_party_is_not_believed_alone(home: HomeUnderTest) -> None:
     ada = PolledVehicle()
-    async with OtherIntegration(story.hass, ada, domain="tessie", interval=30.0):
-        entry = await story.settled(entry_beside(story.hass, story.simulator))
-        await story.go(HOUR)
+    async with OtherIntegration(home.hass, ada, domain="tessie", interval=30.0):
+        entry = await home.set_up_operational(entry_beside(home.hass, home.simulator))
+        await home.run(HOUR)
         assert source_status(entry)["interval"] is not None
         ada.stale = True
-        await story.go(3 * HOUR)
+        await home.run(3 * HOUR)
         assert status_of(entry) == "operational"
 
 
 async def test_a_restart_keeps_learned_intervals_and_notices(
-    story: Story, ada: PolledVehicle, beside_entry: MockConfigEntry
+    home: HomeUnderTest, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
-    entry = await set_up_and_learn(story, beside_entry)
+    entry = await set_up_and_learn(home, beside_entry)
     ada.stale = True
-    await story.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
-    notices = ReceivedNotices(story.hass)
+    await home.until(lambda: status_of(entry) == "degraded", within=2 * HOUR)
+    notices = ReceivedNotices(home.hass)
     since = entry.runtime_data.detector.assessment.since
-    await story.restart(entry)
-    await story.go(50 * MINUTE)
+    await home.restart(entry)
+    await home.run(50 * MINUTE)
     assert status_of(entry) == "degraded"
     assert entry.runtime_data.detector.assessment.since == since
     assert source_status(entry)["interval"] == pytest.approx(POLL, abs=60)
     assert notices.events == []
     ada.stale = False
-    await story.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
+    await home.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
 
 
 async def test_a_failing_host_is_reported_as_usual(
-    story: Story,
+    home: HomeUnderTest,
     fleet: OtherIntegration,
     ada: PolledVehicle,
     beside_entry: MockConfigEntry,
 ) -> None:
-    entry = await set_up_and_learn(story, beside_entry)
-    notices = ReceivedNotices(story.hass)
-    story.simulator.set("eu.status", "503 down")
-    took = await story.until(lambda: status_of(entry) == "outage", within=120)
+    entry = await set_up_and_learn(home, beside_entry)
+    notices = ReceivedNotices(home.hass)
+    home.simulator.set("eu.status", "503 down")
+    took = await home.until(lambda: status_of(entry) == "outage", within=120)
     assert took < 90
-    assert story.states()[KEY] == "keycard"
+    assert home.states()[KEY] == "keycard"
     assert "Take the keycard for Ada" in notices.only("take")["text"]
 
 
 async def test_a_device_that_comes_back_is_followed_again(
-    story: Story,
+    home: HomeUnderTest,
     fleet: OtherIntegration,
     ada: PolledVehicle,
     beside_entry: MockConfigEntry,
 ) -> None:
-    entry = await set_up_and_learn(story, beside_entry)
-    await remove_device(story, fleet)
-    await story.go(MINUTE)
+    entry = await set_up_and_learn(home, beside_entry)
+    await remove_device(home, fleet)
+    await home.run(MINUTE)
     assert source_status(entry)["found"] is False
-    await reload(story, fleet)
-    await story.go(2 * POLL)
+    await reload(home, fleet)
+    await home.run(2 * POLL)
     assert source_status(entry)["found"] is True
     assert source_status(entry)["active"] is True
 
 
 async def test_diagnostics_name_no_car(
-    story: Story, beside_entry: MockConfigEntry
+    home: HomeUnderTest, beside_entry: MockConfigEntry
 ) -> None:
-    assert await async_setup_component(story.hass, "diagnostics", {})
-    entry = await set_up_and_learn(story, beside_entry)
-    diagnostics = await async_get_config_entry_diagnostics(story.hass, entry)
+    assert await async_setup_component(home.hass, "diagnostics", {})
+    entry = await set_up_and_learn(home, beside_entry)
+    diagnostics = await async_get_config_entry_diagnostics(home.hass, entry)
     (seen,) = diagnostics["cars"]["car_1"]["beside"]
     assert seen["integration"] == "tesla_fleet"
     assert seen["calls_tesla"] is True

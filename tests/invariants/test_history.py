@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.runtime.storage import DATA_STORE, STORE_KEY, HomeStore
 from tests.conftest import state_of
 
-from .story import Story, assert_available, status_of
+from .home import HomeUnderTest, assert_available, status_of
 
 CLOUD = "sensor.tesla_cloud"
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
@@ -21,45 +21,45 @@ UP = dict.fromkeys(DOWN, "ok")
 HOUR = 3600.0
 
 
-def uptime(story: Story, days: int = 30) -> State:
-    return state_of(story.hass, f"{CLOUD}_uptime_{days}_days")
+def uptime(home: HomeUnderTest, days: int = 30) -> State:
+    return state_of(home.hass, f"{CLOUD}_uptime_{days}_days")
 
 
-def last_outage(story: Story) -> tuple[State, float | None]:
+def last_outage(home: HomeUnderTest) -> tuple[State, float | None]:
     """Return the last outage and its duration in minutes."""
-    length = state_of(story.hass, f"{CLOUD}_last_outage_length").state
-    last = state_of(story.hass, f"{CLOUD}_last_outage")
+    length = state_of(home.hass, f"{CLOUD}_last_outage_length").state
+    last = state_of(home.hass, f"{CLOUD}_last_outage")
     return last, None if length == "unknown" else float(length) * 60
 
 
-async def restart(story: Story, entry: MockConfigEntry, away: float) -> None:
+async def restart(home: HomeUnderTest, entry: MockConfigEntry, away: float) -> None:
     """Restart with the stored data."""
-    hass = story.hass
+    hass = home.hass
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.data[DATA_STORE]._writer.async_save()
-    story.clock.jump(away)
+    home.clock.jump(away)
     hass.data[DATA_STORE] = HomeStore(hass)
     await hass.data[DATA_STORE].async_load()
-    await story.set_up(entry)
+    await home.set_up(entry)
 
 
 @pytest.mark.parametrize("step", [0.0, -3 * HOUR, 30 * HOUR], ids=str)
 async def test_the_duration_of_an_outage_ignores_clock_changes(
-    story: Story, watching_entry: MockConfigEntry, step: float
+    home: HomeUnderTest, watching_entry: MockConfigEntry, step: float
 ) -> None:
-    entry = await story.settled(watching_entry)
-    assert last_outage(story)[0].state == "unknown"
-    story.simulator.apply(DOWN)
-    began = story.clock.time()
+    entry = await home.set_up_operational(watching_entry)
+    assert last_outage(home)[0].state == "unknown"
+    home.simulator.apply(DOWN)
+    began = home.clock.time()
     try:
-        await story.go(20 * 60)
-        story.clock.shift_wall_clock(step)
-        await story.go(20 * 60)
+        await home.run(20 * 60)
+        home.clock.shift_wall_clock(step)
+        await home.run(20 * 60)
         assert status_of(entry) == "outage"
-        assert last_outage(story)[0].state == "unknown"
-        story.simulator.apply(UP)
-        await story.go(300)
-        last, minutes = last_outage(story)
+        assert last_outage(home)[0].state == "unknown"
+        home.simulator.apply(UP)
+        await home.run(300)
+        last, minutes = last_outage(home)
         assert minutes == pytest.approx(42, abs=3)
         start = datetime.fromisoformat(last.state).timestamp()
         assert start == pytest.approx(began, abs=90)
@@ -67,68 +67,72 @@ async def test_the_duration_of_an_outage_ignores_clock_changes(
         assert (ended - start) / 60 == pytest.approx(minutes, abs=0.1)
         assert last.attributes["status"] == "outage"
         assert last.attributes["scope"] == "region"
-        assert_available(story)
+        assert_available(home)
     finally:
-        story.clock.shift_wall_clock(-step)
+        home.clock.shift_wall_clock(-step)
 
 
 async def test_uptime_counts_watched_time(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
-    assert uptime(story).state == "unknown"
-    await story.go(2 * HOUR - 125)
-    shown = uptime(story)
+    entry = await home.set_up_operational(watching_entry)
+    assert uptime(home).state == "unknown"
+    await home.run(2 * HOUR - 125)
+    shown = uptime(home)
     assert float(shown.state) == 100
     assert shown.attributes["state_class"] == "measurement"
     assert shown.attributes["unit_of_measurement"] == "%"
-    story.simulator.apply(DOWN)
-    await story.go(HOUR)
-    story.simulator.apply(UP)
-    await story.go(HOUR)
-    assert float(uptime(story).state) == pytest.approx(75, abs=2)
-    assert uptime(story).attributes["outage"] == pytest.approx(25, abs=2)
+    home.simulator.apply(DOWN)
+    await home.run(HOUR)
+    home.simulator.apply(UP)
+    await home.run(HOUR)
+    assert float(uptime(home).state) == pytest.approx(75, abs=2)
+    assert uptime(home).attributes["outage"] == pytest.approx(25, abs=2)
     # The internet is down: the state of the cloud is unknown meanwhile.
     everything = dict.fromkeys(
         ("all.api", "all.status", "auth.token", "auth.authorize", "controls"), "timeout"
     )
-    story.simulator.apply(everything)
-    await story.go(6 * HOUR)
+    home.simulator.apply(everything)
+    await home.run(6 * HOUR)
     assert status_of(entry) == "internet_down"
-    story.simulator.apply(dict.fromkeys(everything, "ok"))
-    await story.go(600)
+    home.simulator.apply(dict.fromkeys(everything, "ok"))
+    await home.run(600)
     assert status_of(entry) == "operational"
-    assert float(uptime(story).state) == pytest.approx(75, abs=2)
-    watched = uptime(story).attributes["watched"]
-    today = story.clock.now().hour + story.clock.now().minute / 60
+    assert float(uptime(home).state) == pytest.approx(75, abs=2)
+    watched = uptime(home).attributes["watched"]
+    today = home.clock.now().hour + home.clock.now().minute / 60
     assert watched == round(100 * 4.2 / (29 * 24 + today)) == 1
 
 
 async def test_a_restart_keeps_the_uptime_and_knows_nothing_of_the_time_between(
-    story: Story, watching_entry: MockConfigEntry, hass_storage: Mapping[str, Any]
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    hass_storage: Mapping[str, Any],
 ) -> None:
-    entry = await story.settled(watching_entry)
-    await story.go(HOUR)
-    story.simulator.apply(DOWN)
-    await story.go(HOUR)
-    await restart(story, entry, 9 * HOUR)
+    entry = await home.set_up_operational(watching_entry)
+    await home.run(HOUR)
+    home.simulator.apply(DOWN)
+    await home.run(HOUR)
+    await restart(home, entry, 9 * HOUR)
     assert hass_storage[STORE_KEY]["data"]["days"]["eu"]
-    assert float(uptime(story).state) == pytest.approx(50, abs=3)
-    await story.go(HOUR)
+    assert float(uptime(home).state) == pytest.approx(50, abs=3)
+    await home.run(HOUR)
     assert status_of(entry) == "outage"
-    assert float(uptime(story).state) == pytest.approx(33, abs=3)
-    story.simulator.apply(UP)
-    await story.go(600)
+    assert float(uptime(home).state) == pytest.approx(33, abs=3)
+    home.simulator.apply(UP)
+    await home.run(600)
     # It counts for the outage, which was active before and after.
-    assert last_outage(story)[1] == pytest.approx(11 * 60, abs=5)
+    assert last_outage(home)[1] == pytest.approx(11 * 60, abs=5)
 
 
 async def test_what_is_counted_is_written_down_from_time_to_time(
-    story: Story, watching_entry: MockConfigEntry, hass_storage: Mapping[str, Any]
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    hass_storage: Mapping[str, Any],
 ) -> None:
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     for minutes in (20, 40, 60):
-        await story.go(1200)
+        await home.run(1200)
         days = hass_storage[STORE_KEY]["data"]["days"]["eu"]
         counted = sum(seconds for day in days.values() for seconds in day.values())
         assert counted == pytest.approx(minutes * 60, abs=1000), minutes
@@ -136,15 +140,15 @@ async def test_what_is_counted_is_written_down_from_time_to_time(
 
 
 async def test_the_uptime_of_a_year_is_disabled_by_default(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
-    registry = er.async_get(story.hass)
+    entry = await home.set_up_operational(watching_entry)
+    registry = er.async_get(home.hass)
     year = registry.async_get(f"{CLOUD}_uptime_365_days")
     assert year is not None
     assert year.disabled_by is er.RegistryEntryDisabler.INTEGRATION
     registry.async_update_entity(year.entity_id, disabled_by=None)
-    await story.restart(entry)
-    await story.go(1.2 * HOUR)
-    assert float(uptime(story, 365).state) == 100
-    assert uptime(story, 365).attributes["watched"] == 0
+    await home.restart(entry)
+    await home.run(1.2 * HOUR)
+    assert float(uptime(home, 365).state) == 100
+    assert uptime(home, 365).attributes["watched"] == 0

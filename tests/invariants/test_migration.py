@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.config_entries import hosts_options
 
-from .story import LOCK, Story, assert_available, assert_no_errors, status_of
+from .home import LOCK, HomeUnderTest, assert_available, assert_no_errors, status_of
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "entries"
 
@@ -33,16 +33,16 @@ def with_recent_times(text: str, now: datetime) -> str:
 
 @pytest.mark.parametrize("version", ["0.1.0"])
 async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
-    story: Story,
+    home: HomeUnderTest,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
     version: str,
 ) -> None:
     text = (KEPT / f"{version}.json").read_text()
-    for name, url in story.simulator.urls.items():
+    for name, url in home.simulator.urls.items():
         text = text.replace(f"http://{name}.invalid", url)
     kept = json.loads(
-        with_recent_times(text.replace("ENTRY", "the-entry"), story.clock.now(UTC))
+        with_recent_times(text.replace("ENTRY", "the-entry"), home.clock.now(UTC))
     )
     entry = MockConfigEntry(
         domain="keycard",
@@ -53,17 +53,17 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
         unique_id="owner",
         data={
             **kept["entry"]["data"],
-            "base_url": story.simulator.urls["eu"],
-            "token": story.simulator.token,
+            "base_url": home.simulator.urls["eu"],
+            "token": home.simulator.token,
         },
-        options={**kept["entry"]["options"], **hosts_options(story.simulator)},
+        options={**kept["entry"]["options"], **hosts_options(home.simulator)},
     )
     hass_storage["keycard.the-entry"] = kept["memory"]
     hass_storage["keycard.ledger"] = kept["ledger"]
     failing = {"eu.api": "503 down", "eu.status": "503 down"}
-    story.simulator.apply(failing)
-    await story.set_up(entry)
-    await story.hass.async_block_till_done()
+    home.simulator.apply(failing)
+    await home.set_up(entry)
+    await home.hass.async_block_till_done()
     since = entry.runtime_data.detector.assessment.since
     assert status_of(entry) == "outage"
     assert since.isoformat() == kept["memory"]["data"]["judge"]["since"]
@@ -71,16 +71,16 @@ async def test_an_entry_of_an_earlier_version_in_the_middle_of_an_outage(
         "Ada",
         "Cy",
     }
-    assert story.states()["sensor.ada_key_to_take"] == "keycard"
-    assert story.states()["sensor.cy_key_to_take"] == "fob"
-    assert_available(story)
+    assert home.states()["sensor.ada_key_to_take"] == "keycard"
+    assert home.states()["sensor.cy_key_to_take"] == "fob"
+    assert_available(home)
 
-    story.simulator.apply(dict.fromkeys(failing, "ok"))
-    await story.go(900)
+    home.simulator.apply(dict.fromkeys(failing, "ok"))
+    await home.run(900)
     assert status_of(entry) == "operational"
-    assert story.states()[LOCK] == "locked"
-    assert story.reauths() == 0
-    assert_available(story)
+    assert home.states()[LOCK] == "locked"
+    assert home.reauths() == 0
+    assert_available(home)
     assert_no_errors(caplog)
     # One outage, one all-clear: nothing was sent twice.
     journal = hass_storage["keycard.ledger"]["data"]["outages"]

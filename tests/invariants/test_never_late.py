@@ -21,8 +21,8 @@ from custom_components.keycard.vehicle.commands import Command, command_call
 from simulator.bluetooth import LinkConditions
 from simulator.vehicle.car import Car
 
+from .home import LOCK, HomeUnderTest, assert_explained, status_of
 from .paired_vehicle import NearVehicle, with_paired_vehicle
-from .story import LOCK, Story, assert_explained, status_of
 
 CLIMATE = "climate.ada_climate"
 TRUNK = "cover.ada_rear_trunk"
@@ -37,8 +37,8 @@ def near(near_without_latency: NearVehicle) -> NearVehicle:
 class Presses:
     """Presses of a user: start and end of each, and times of execution."""
 
-    def __init__(self, story: Story, car: Car) -> None:
-        self.story = story
+    def __init__(self, home: HomeUnderTest, car: Car) -> None:
+        self.home = home
         self.car = car
         self.tasks: list[asyncio.Task[str]] = []
         self.pressed: list[tuple[str, float]] = []
@@ -51,18 +51,18 @@ class Presses:
         self._heard()
         if self.car.locked is not self._before:
             self._before = self.car.locked
-            self.ran.append((self.car.locked, self.story.clock.monotonic()))
+            self.ran.append((self.car.locked, self.home.clock.monotonic()))
 
     def press(self, action: str, entity_id: str = LOCK) -> asyncio.Task[str]:
-        self.pressed.append((action, self.story.clock.monotonic()))
+        self.pressed.append((action, self.home.clock.monotonic()))
         task = asyncio.create_task(self._press(action, entity_id))
         self.tasks.append(task)
         return task
 
     async def _press(self, action: str, entity_id: str) -> str:
-        began = self.story.clock.monotonic()
+        began = self.home.clock.monotonic()
         try:
-            await self.story.hass.services.async_call(
+            await self.home.hass.services.async_call(
                 entity_id.partition(".")[0],
                 action,
                 {"entity_id": entity_id},
@@ -72,12 +72,12 @@ class Presses:
             assert_explained(err)
             return str(err.translation_key)
         finally:
-            self.took.append(self.story.clock.monotonic() - began)
+            self.took.append(self.home.clock.monotonic() - began)
         return "done"
 
     async def results(self) -> list[str]:
         """Advance until every press has ended, and return the results."""
-        await self.story.until(lambda: all(task.done() for task in self.tasks), 120)
+        await self.home.until(lambda: all(task.done() for task in self.tasks), 120)
         return [task.result() for task in self.tasks]
 
     def assert_in_time(self, limit: float) -> None:
@@ -91,34 +91,34 @@ class Presses:
 
 
 async def test_commands_to_a_hanging_cloud_are_not_executed_later(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
-    story.simulator.set("eu.commands", "timeout")
+    await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
+    home.simulator.set("eu.commands", "timeout")
     for _ in range(8):
         presses.press("unlock")
-        await story.go(4)
-    await story.go(60)
-    story.simulator.set("eu.commands", "ok")
-    await story.go(200)
+        await home.run(4)
+    await home.run(60)
+    home.simulator.set("eu.commands", "ok")
+    await home.run(200)
     results = await presses.results()
     assert presses.car.executed["door_unlock"] == 0
     assert set(results) <= {"command_unconfirmed", "command_too_late"}
     assert max(presses.took) <= 30.0
     # The first is in progress, and the following ones share the waiting command.
-    assert story.simulator.usage.count("door_unlock") <= 3
+    assert home.simulator.usage.count("door_unlock") <= 3
 
 
 async def test_a_contrary_command_replaces_waiting_ones(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
-    story.simulator.set("eu.commands", "slow:6")
+    await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
+    home.simulator.set("eu.commands", "slow:6")
     presses.press("unlock")
     for action in ("lock", "unlock", "lock"):
-        await story.go(1)
+        await home.run(1)
         presses.press(action)
     assert await presses.results() == [
         "done",
@@ -127,7 +127,7 @@ async def test_a_contrary_command_replaces_waiting_ones(
         "done",
     ]
     assert presses.car.locked
-    assert story.states()[LOCK] == "locked"
+    assert home.states()[LOCK] == "locked"
 
 
 @pytest.mark.usefixtures("every_entity")
@@ -140,117 +140,117 @@ async def test_a_contrary_command_replaces_waiting_ones(
     ],
 )
 async def test_the_last_wish_holds_for_what_a_command_toggles(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     actions: tuple[str, ...],
     executed: int,
 ) -> None:
     """What a press would reverse is known only when its turn has come."""
-    await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
+    await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
     presses.car.config["plg"] = True
-    story.simulator.set("eu.commands", "slow:6")
+    home.simulator.set("eu.commands", "slow:6")
     for action in actions:
         presses.press(action, TRUNK)
-        await story.go(1)
+        await home.run(1)
     results = await presses.results()
     assert set(results) <= {"done", "command_replaced"}
     assert (results[0], results[-1]) == ("done", "done")
     is_open = actions[-1] == "open_cover"
     assert presses.car.rear_trunk is is_open
     assert presses.car.executed["actuate_trunk"] == executed
-    assert story.states()[TRUNK] == ("open" if is_open else "closed")
+    assert home.states()[TRUNK] == ("open" if is_open else "closed")
 
 
 @pytest.mark.usefixtures("every_entity")
 async def test_what_is_unconfirmed_is_not_toggled_again(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    car = story.simulator.cars["Ada"]
-    story.simulator.apply({"eu.commands": "reset", "eu.data": "503 down"})
-    error = await story.act("open_cover", TRUNK)
+    await home.set_up_operational(compatible_entry)
+    car = home.simulator.cars["Ada"]
+    home.simulator.apply({"eu.commands": "reset", "eu.data": "503 down"})
+    error = await home.perform("open_cover", TRUNK)
     assert error is not None
     assert error.translation_key == "command_unconfirmed"
-    story.simulator.set("eu.commands", "ok")
-    error = await story.act("open_cover", TRUNK)
+    home.simulator.set("eu.commands", "ok")
+    error = await home.perform("open_cover", TRUNK)
     assert error is not None
     assert error.translation_key == "trunk_not_known"
     assert_explained(error)
-    story.simulator.set("eu.data", "ok")
-    await story.until(lambda: story.states()[TRUNK] == "open", 300)
-    assert await story.act("open_cover", TRUNK) is None
+    home.simulator.set("eu.data", "ok")
+    await home.until(lambda: home.states()[TRUNK] == "open", 300)
+    assert await home.perform("open_cover", TRUNK) is None
     assert car.executed["actuate_trunk"] == 1
     assert car.rear_trunk
 
 
 async def test_the_lock_waits_for_nothing_else_of_a_car(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
-    story.simulator.set("eu.commands", "timeout")
+    await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
+    home.simulator.set("eu.commands", "timeout")
     presses.press("turn_on", CLIMATE)
-    await story.go(1)
-    story.simulator.set("eu.commands", "slow:3")
+    await home.run(1)
+    home.simulator.set("eu.commands", "slow:3")
     presses.press("unlock")
     assert await presses.results() == ["done", "done"]
 
 
 async def test_a_wake_waits_for_no_other_command(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     """A command to infotainment hangs while the car has fallen asleep."""
-    entry = await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(120)
+    entry = await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(120)
     client = entry.runtime_data.command_sender.client
     async with client._locks[presses.car.vin, False]:
         presses.press("unlock")
         assert await presses.results() == ["done"]
-    assert story.simulator.usage.count("wake_up") == 1
+    assert home.simulator.usage.count("wake_up") == 1
 
 
 async def test_a_car_that_sleeps_has_a_little_longer(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    await story.settled(compatible_entry)
-    presses = Presses(story, story.simulator.cars["Ada"])
-    story.simulator.set("car.Ada", "offline")
-    await story.go(120)
+    await home.set_up_operational(compatible_entry)
+    presses = Presses(home, home.simulator.cars["Ada"])
+    home.simulator.set("car.Ada", "offline")
+    await home.run(120)
     presses.press("unlock")
     presses.press("turn_on", CLIMATE)
     assert await presses.results() == ["car_asleep", "car_asleep"]
     unlocking, climate = sorted(presses.took)
     assert 25 < unlocking <= 30
     assert 50 < climate <= 60
-    story.simulator.set("car.Ada", "online")
-    await story.go(120)
+    home.simulator.set("car.Ada", "online")
+    await home.run(120)
     assert presses.car.executed["door_unlock"] == 0
 
 
 @pytest.mark.parametrize(("late", "runs"), [(12, True), (25, False)])
 async def test_a_signed_command_expires_in_the_car(
-    story: Story, late: int, runs: bool
+    home: HomeUnderTest, late: int, runs: bool
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    story.simulator.pair("Ada", key)
-    car = story.simulator.cars["Ada"]
+    home.simulator.pair("Ada", key)
+    car = home.simulator.cars["Ada"]
 
     async def token() -> str:
-        return story.simulator.token
+        return home.simulator.token
 
     async with aiohttp.ClientSession(
         middlewares=(RecordingMiddleware(),), trace_configs=[deadline_trace_config()]
     ) as session:
-        link = FleetClient(session, story.simulator.urls["eu"], token, private_key=key)
+        link = FleetClient(session, home.simulator.urls["eu"], token, private_key=key)
 
         async def send(command: Command) -> CommandResult:
             pending = PendingCommand(
-                call=command_call(command), pressed_at=story.clock.monotonic()
+                call=command_call(command), pressed_at=home.clock.monotonic()
             )
-            return await story.drive(
+            return await home.run_task(
                 link.command(
                     car.vin, command_call(command), signed=True, pending=pending
                 )
@@ -258,22 +258,22 @@ async def test_a_signed_command_expires_in_the_car(
 
         # Clocks may drift, and days may pass, between handshake and command.
         assert (await send(Command.LOCK)).done
-        await story.go(86_400)
+        await home.run(86_400)
         # The cloud accepts the command at once and delivers it late.
-        story.simulator.set("eu.commands", f"late:{late}")
+        home.simulator.set("eu.commands", f"late:{late}")
         outcome = await send(Command.UNLOCK)
         assert (outcome.done, outcome.known) == (runs, runs)
-        await story.go(60)
+        await home.run(60)
         assert car.locked is not runs
         assert car.executed["door_unlock"] == int(runs)
         # A command that waits too long (turn, connection, token) is not sent.
-        story.simulator.set("eu.commands", "ok")
-        calls = story.simulator.usage.count("signed_command")
+        home.simulator.set("eu.commands", "ok")
+        calls = home.simulator.usage.count("signed_command")
         pending = PendingCommand(
-            call=command_call(Command.UNLOCK), pressed_at=story.clock.monotonic() - 20
+            call=command_call(Command.UNLOCK), pressed_at=home.clock.monotonic() - 20
         )
         for signed in (True, False):
-            outcome = await story.drive(
+            outcome = await home.run_task(
                 link.command(
                     car.vin,
                     command_call(Command.UNLOCK),
@@ -284,19 +284,21 @@ async def test_a_signed_command_expires_in_the_car(
             assert outcome.call is not None
             assert outcome.call.withheld
             assert (outcome.done, outcome.known) == (False, True)
-        assert story.simulator.usage.count("signed_command") == calls
-        assert story.simulator.usage.count("door_unlock") == 0
+        assert home.simulator.usage.count("signed_command") == calls
+        assert home.simulator.usage.count("door_unlock") == 0
 
 
 async def test_over_bluetooth_a_late_delivery_opens_nothing(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    story.simulator.apply(DOWN)
-    await story.until(lambda: status_of(entry) == "outage", 120)
-    assert await story.act("unlock") is None
-    assert await story.act("lock") is None
-    presses = Presses(story, near.car)
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, near.car)
+    )
+    home.simulator.apply(DOWN)
+    await home.until(lambda: status_of(entry) == "outage", 120)
+    assert await home.perform("unlock") is None
+    assert await home.perform("lock") is None
+    presses = Presses(home, near.car)
     near.simulator.bluetooth.set_link_conditions(
         LinkConditions(latency=0.0, connect=0.0, late=25.0)
     )
@@ -305,26 +307,28 @@ async def test_over_bluetooth_a_late_delivery_opens_nothing(
     near.simulator.bluetooth.set_link_conditions(
         LinkConditions(latency=0.0, connect=0.0)
     )
-    await story.go(120)
+    await home.run(120)
     assert presses.ran == []
     assert near.car.locked
 
 
 async def test_a_radio_that_is_busy_keeps_no_command_for_later(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
-    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    story.simulator.apply(DOWN)
-    await story.until(lambda: status_of(entry) == "outage", 120)
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, near.car)
+    )
+    home.simulator.apply(DOWN)
+    await home.until(lambda: status_of(entry) == "outage", 120)
     local = next(
         car for car in entry.runtime_data.vehicles.values() if car.bluetooth
     ).bluetooth
-    presses = Presses(story, near.car)
+    presses = Presses(home, near.car)
     async with local.client.connection():
         presses.press("unlock")
-        await story.go(40)
+        await home.run(40)
         assert presses.tasks[0].done()
-    await story.go(60)
+    await home.run(60)
     # The cloud had its time, too; it hangs.
     assert await presses.results() == ["command_unconfirmed"]
     assert presses.ran == []
@@ -332,13 +336,13 @@ async def test_a_radio_that_is_busy_keeps_no_command_for_later(
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_presses_while_links_hang(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle, seed: int
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle, seed: int
 ) -> None:
     """The last wish holds, and nothing runs late, over either transport."""
     dice = Random(seed)
     near.simulator.bluetooth.random = Random(seed)
-    await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    presses = Presses(story, near.car)
+    await home.set_up_operational(with_paired_vehicle(compatible_entry, near.car))
+    presses = Presses(home, near.car)
     for _ in range(12):
         fine = LinkConditions(latency=0.0, connect=0.0)
         for _ in range(dice.randint(1, 6)):
@@ -356,22 +360,22 @@ async def test_random_presses_while_links_hang(
                     )
                 )
             )
-            story.simulator.apply(
+            home.simulator.apply(
                 {
                     "eu.commands": dice.choice(("ok", "timeout", "slow:7", "reset")),
                     "car.Ada": dice.choice(("near", "near", "gone")),
                 }
             )
             presses.press(dice.choice(("lock", "unlock")))
-            await story.go(dice.choice((0.1, 1.0, 4.0, 11.0)))
+            await home.run(dice.choice((0.1, 1.0, 4.0, 11.0)))
         near.simulator.bluetooth.set_link_conditions(fine)
-        story.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
+        home.simulator.apply({"eu.commands": "ok", "car.Ada": "near"})
         last = presses.press(dice.choice(("lock", "unlock")))
         await presses.results()
         # All delayed messages have arrived or expired by now.
-        await story.go(60)
+        await home.run(60)
         presses.assert_in_time(20)
         if last.result() == "done":
             wish = presses.pressed[-1][0]
             assert near.car.locked is (wish == "lock"), (presses.ran, presses.pressed)
-            assert story.states()[LOCK] == f"{wish}ed"
+            assert home.states()[LOCK] == f"{wish}ed"

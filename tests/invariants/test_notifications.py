@@ -16,8 +16,8 @@ from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_
 from harness.phone import Phone
 from simulator import Simulator
 
+from .home import HomeUnderTest, assert_no_errors
 from .receivers import receiver, settled_with
-from .story import Story, assert_no_errors
 from .test_told_once import OTHERS, watcher_in
 
 DOWN = {"eu.status": "503 down", "eu.api": "503 down"}
@@ -26,19 +26,19 @@ ORDER = "Take the keycard for Ada and the key fob for Cy."
 
 
 async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     phone: Phone,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry = await settled_with(
-        story,
+        home,
         watching_entry,
         receiver("phone", phone.device_id, "Anne's phone"),
         receiver("bell"),
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     (push,) = phone.notifications
     assert push["title"] == "Take your keycard and key fob"
     order, cause, *_ = push["message"].split("\n")
@@ -51,26 +51,26 @@ async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
     assert data["clickAction"].startswith("/config/devices/device/")
     assert [one["title"] for one in data["actions"]] == ["Got it", "Remind me in 1 h"]
     assert len({one["action"] for one in data["actions"]}) == 2
-    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
     assert bells["keycard_eu"]["title"] == push["title"]
 
-    await story.restart(entry)
-    await story.go(600)
+    await home.restart(entry)
+    await home.run(600)
     assert len(phone.notifications) == 1
 
     await phone.press("Remind me in 1 h")
-    await story.go(3550)
+    await home.run(3550)
     assert len(phone.notifications) == 1
-    await story.go(100)
+    await home.run(100)
     assert len(phone.notifications) == 2
     assert phone.live == [("keycard_eu_live", f"{ORDER}\n{cause}")]
     await phone.press("Got it")
-    await story.go(7200)
+    await home.run(7200)
     assert len(phone.notifications) == 2
     assert phone.live[1:] == [("keycard_eu_live", "clear_notification")]
 
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert phone.titles[2:] == ["All clear: Tesla's cloud is back"]
     assert phone.notifications[-1]["data"]["tag"] == "keycard_eu"
     assert "actions" not in phone.notifications[-1]["data"]
@@ -79,24 +79,24 @@ async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
 
 
 async def test_only_its_own_user_presses_its_buttons(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     phone: Phone,
     hass_client: ClientSessionGenerator,
 ) -> None:
     await settled_with(
-        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+        home, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
-    record = story.hass.data["keycard.notifications"].record
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    record = home.hass.data["keycard.notifications"].record
     (situation,) = record.situations.values()
     (state,) = situation.receivers.values()
     action = phone.notifications[0]["data"]["actions"][0]["action"]
-    story.hass.bus.async_fire("mobile_app_notification_action", {"action": action})
-    story.hass.bus.async_fire("mobile_app_notification_action", {"action": "keycard_"})
-    story.hass.bus.async_fire("mobile_app_notification_action", {})
-    await story.go(1)
+    home.hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+    home.hass.bus.async_fire("mobile_app_notification_action", {"action": "keycard_"})
+    home.hass.bus.async_fire("mobile_app_notification_action", {})
+    await home.run(1)
     assert (state.got_it, state.received) == (False, None)
     await phone.fire(
         "mobile_app_notification_received", **phone.notifications[0]["data"]
@@ -108,22 +108,22 @@ async def test_only_its_own_user_presses_its_buttons(
 
 
 async def test_one_that_cannot_be_reached_keeps_no_other_waiting(
-    story: Story, watching_entry: MockConfigEntry, phone: Phone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
 ) -> None:
     gone = receiver("phone", "0" * 32, "Old *phone*")
     await settled_with(
-        story,
+        home,
         watching_entry,
         gone,
         receiver("phone", phone.device_id, "Anne's phone"),
         receiver("entity", "notify.nowhere", "Nowhere"),
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     assert len(phone.notifications) == 1
-    issues = ir.async_get(story.hass).issues
+    issues = ir.async_get(home.hass).issues
     assert not [one for _, one in issues if one.startswith("receiver_unreachable")]
-    await story.go(4000)
+    await home.run(4000)
     (issue,) = [
         issue
         for (domain, name), issue in issues.items()
@@ -137,39 +137,39 @@ async def test_one_that_cannot_be_reached_keeps_no_other_waiting(
 
 
 async def test_receivers_apply_without_a_reload(
-    story: Story, watching_entry: MockConfigEntry, phone: Phone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
 ) -> None:
-    hass = story.hass
-    entry = await settled_with(story, watching_entry)
+    hass = home.hass
+    entry = await settled_with(home, watching_entry)
     coordinator = entry.runtime_data.coordinator
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     one = receiver("phone", phone.device_id, "Anne's phone")
     hass.config_entries.async_add_subentry(entry, one)
-    await story.go(5)
+    await home.run(5)
     assert len(phone.notifications) == 1
     hass.config_entries.async_remove_subentry(entry, one.subentry_id)
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert len(phone.notifications) == 1
     assert entry.runtime_data.coordinator is coordinator
 
 
 async def test_a_drill_tells_the_same_receivers(
-    story: Story, watching_entry: MockConfigEntry, phone: Phone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
 ) -> None:
     entry = await settled_with(
-        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+        home, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
     )
-    await story.act("press", f"button.{_cloud(story)}_start_a_drill")
-    await story.go(5)
+    await home.perform("press", f"button.{_cloud(home)}_start_a_drill")
+    await home.run(5)
     assert phone.titles == ["Drill: Take your keycard and key fob"]
     assert phone.notifications[0]["message"].endswith(
         "This is a drill. Nothing has failed."
     )
     assert "chronometer" not in phone.notifications[0]["data"]
     await phone.press("Got it")
-    await story.go(700)
+    await home.run(700)
     assert phone.titles[1:] == ["Drill: All clear"]
     report = entry.runtime_data.drill.readiness
     assert report is not None
@@ -177,40 +177,40 @@ async def test_a_drill_tells_the_same_receivers(
 
 
 async def test_one_who_knows_of_an_outage_gets_no_early_warning_of_it(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     simulator: Simulator,
     phone: Phone,
 ) -> None:
     one = receiver("phone", phone.device_id, "Anne's phone")
     other = watcher_in(simulator, "na", OTHERS)
-    await settled_with(story, watching_entry, one)
+    await settled_with(home, watching_entry, one)
     await settled_with(
-        story,
+        home,
         other,
         receiver("phone", phone.device_id, "Anne's phone"),
         receiver("bell"),
     )
-    story.simulator.apply(DOWN)
-    await story.go(700)
+    home.simulator.apply(DOWN)
+    await home.run(700)
     assert other.runtime_data.detector.assessment.warning
     assert phone.titles == ["Take your keycard and key fob"]
-    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
     assert bells["keycard_na"]["title"] == "Tesla's cloud is down in another region"
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert phone.titles[1:] == ["All clear: Tesla's cloud is back"]
 
 
 @pytest.mark.parametrize("person", [{}, {"person": "person.anne"}])
 async def test_a_drill_reports_who_was_told(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     phone: Phone,
     person: dict[str, str],
 ) -> None:
     """Only what happened is reported: a phone that was not pressed is not named."""
-    hass = story.hass
+    hass = home.hass
     app = hass.config_entries.async_entries("mobile_app")[0]
     tracker = er.async_get(hass).async_get_or_create(
         "device_tracker", "mobile_app", "1", device_id=phone.device_id, config_entry=app
@@ -221,17 +221,17 @@ async def test_a_drill_reports_who_was_told(
             f"person.{name.lower()}", "home", {"friendly_name": name, **attributes}
         )
     entry = await settled_with(
-        story,
+        home,
         watching_entry,
         receiver("phone", phone.device_id, "Anne's phone", **person),
         receiver("phone", "1" * 32, "Anne's old phone", **person),
         receiver("phone", "0" * 32, "Cleo's phone", person="person.cleo"),
         receiver("bell"),
     )
-    await story.act("press", f"button.{_cloud(story)}_start_a_drill")
-    await story.go(5)
+    await home.perform("press", f"button.{_cloud(home)}_start_a_drill")
+    await home.run(5)
     await phone.press("Got it")
-    await story.act("press", f"button.{_cloud(story)}_end_the_drill")
+    await home.perform("press", f"button.{_cloud(home)}_end_the_drill")
     report = entry.runtime_data.drill.readiness
     assert report is not None
     assert {name: sorted(report[name]) for name in ("sent", "failed", "got_it")} == {
@@ -243,22 +243,22 @@ async def test_a_drill_reports_who_was_told(
 
 
 async def test_the_test_button_sends_a_test(
-    story: Story, watching_entry: MockConfigEntry, phone: Phone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
 ) -> None:
     await settled_with(
-        story, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+        home, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
     )
-    button = f"button.{_cloud(story)}_send_a_test_notification"
-    assert await story.act("press", button) is None
+    button = f"button.{_cloud(home)}_send_a_test_notification"
+    assert await home.perform("press", button) is None
     assert phone.titles == ["Keycard test notification"]
 
 
 async def test_the_all_clear_lists_what_failed_meanwhile(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await settled_with(story, compatible_entry, receiver("bell"))
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    entry = await settled_with(home, compatible_entry, receiver("bell"))
+    home.simulator.apply(DOWN)
+    await home.run(240)
     at: list[str] = []
     for action, entity_id in (
         ("lock", "lock.ada_lock"),
@@ -266,43 +266,45 @@ async def test_the_all_clear_lists_what_failed_meanwhile(
         ("lock", "lock.ada_lock"),
     ):
         at.append(f"{dt_util.now():%H:%M}")
-        assert await story.act(action, entity_id) is not None
-        await story.go(120)
-    await story.restart(entry)
+        assert await home.perform(action, entity_id) is not None
+        await home.run(120)
+    await home.restart(entry)
     # What is done later has not failed.
-    story.simulator.apply({"eu.api": "ok"})
-    assert await story.act("turn_on", "climate.ada_climate") is None
-    story.simulator.apply(UP)
-    await story.go(1200)
-    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    home.simulator.apply({"eu.api": "ok"})
+    assert await home.perform("turn_on", "climate.ada_climate") is None
+    home.simulator.apply(UP)
+    await home.run(1200)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
     assert bells["keycard_eu"]["message"].endswith(
         f"Not confirmed during the outage and not repeated: Ada: lock, {at[2]}."
     )
 
 
 async def test_entries_from_before_get_the_bell_and_a_hint(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     watching_entry.add_to_hass(hass)
     options = dict(watching_entry.options)
     del options["notifications"]
     hass.config_entries.async_update_entry(watching_entry, options=options)
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     assert [one.unique_id for one in entry.subentries.values()] == ["bell"]
     issues = ir.async_get(hass)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is not None
-    await story.restart(entry)
+    await home.restart(entry)
     assert len(entry.subentries) == 1
     hass.config_entries.async_add_subentry(entry, receiver("phone", "0" * 32, "Any"))
-    await story.go(1)
+    await home.run(1)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
 
 
 async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switches(
-    story: Story, watching_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     for module in ("custom_components.keycard", "custom_components.keycard.repairs"):
         monkeypatch.setattr(f"{module}.old_relays", lambda _hass: ["automation.tell"])
     monkeypatch.setattr(
@@ -313,9 +315,9 @@ async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switc
     options = dict(watching_entry.options)
     del options["notifications"]
     hass.config_entries.async_update_entry(watching_entry, options=options)
-    entry = await story.settled(watching_entry)
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    entry = await home.set_up_operational(watching_entry)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     bells = persistent_notification._async_get_or_create_notifications(hass)
     assert "keycard_eu" not in bells
     issues = ir.async_get(hass)
@@ -326,11 +328,11 @@ async def test_where_the_old_blueprint_notifies_keycard_is_silent_until_it_switc
     assert isinstance(flow, SwitchToKeycard)
     flow.hass = hass
     await flow.async_step_confirm({})
-    await story.go(5)
+    await home.run(5)
     assert [call.data["entity_id"] for call in turned_off] == [["automation.tell"]]
     assert bells["keycard_eu"]["title"] == "Take your keycard and key fob"
     assert issues.async_get_issue(DOMAIN, issue.issue_id) is None
 
 
-def _cloud(story: Story) -> str:
+def _cloud(home: HomeUnderTest) -> str:
     return "tesla_cloud"

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from .story import LOCK, Story, assert_no_errors, states_of
+from .home import LOCK, HomeUnderTest, assert_no_errors, states_of
 
 ONLINE = "binary_sensor.ada_online"
 CLIMATE = "climate.ada_climate"
@@ -33,8 +33,8 @@ ALL_WELL = dict.fromkeys(DOWN, "ok")
 NO_INTERNET = dict.fromkeys(("all.api", "all.status", "controls"), "timeout")
 
 
-def lasting(story: Story) -> dict[str, str]:
-    states = story.states()
+def lasting(home: HomeUnderTest) -> dict[str, str]:
+    states = home.states()
     found = {entity_id: states[entity_id] for entity_id in LASTING}
     assert "unknown" not in found.values()
     return found
@@ -43,46 +43,46 @@ def lasting(story: Story) -> dict[str, str]:
 @pytest.mark.usefixtures("every_entity")
 @pytest.mark.parametrize("gap", ["outage", "own internet", "off", "offline"])
 async def test_a_sleeping_car_stays_known_after_a_gap(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     gap: str,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(600)
-    before = lasting(story)
-    assert story.states()[LOCK] == "locked"
-    assert story.states()[DOORS] == "off"
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(600)
+    before = lasting(home)
+    assert home.states()[LOCK] == "locked"
+    assert home.states()[DOORS] == "off"
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
     if gap == "off":
-        assert await story.hass.config_entries.async_unload(entry.entry_id)
-        await story.go(2400)
-        await story.set_up(entry)
+        assert await home.hass.config_entries.async_unload(entry.entry_id)
+        await home.run(2400)
+        await home.set_up(entry)
     elif gap == "offline":
-        story.simulator.set("car.Ada", "offline")
-        await story.go(2400)
-        assert story.states()[ONLINE] == "off"
-        story.simulator.set("car.Ada", "asleep")
+        home.simulator.set("car.Ada", "offline")
+        await home.run(2400)
+        assert home.states()[ONLINE] == "off"
+        home.simulator.set("car.Ada", "asleep")
     else:
         failing = DOWN if gap == "outage" else NO_INTERNET
-        story.simulator.apply(failing)
-        await story.go(2400)
-        assert story.states()[ONLINE] == "unknown"
-        story.simulator.apply(dict.fromkeys(failing, "ok"))
-    assert lasting(story) == before
+        home.simulator.apply(failing)
+        await home.run(2400)
+        assert home.states()[ONLINE] == "unknown"
+        home.simulator.apply(dict.fromkeys(failing, "ok"))
+    assert lasting(home) == before
     for seconds in (300, 2400):
-        await story.go(seconds)
-        assert story.states()[ONLINE] == "off"
-        assert lasting(story) == before
+        await home.run(seconds)
+        assert home.states()[ONLINE] == "off"
+        assert lasting(home) == before
         # Someone may have used the card, but no climate runs in a sleeping car.
-        assert story.states()[LOCK] == "unknown"
-        assert story.states()[DOORS] == "unknown"
-        assert story.states()[CLIMATE] == "off"
-        assert story.states()[CHARGING] == "off"
-    story.simulator.set("car.Ada", "online")
-    await story.go(120)
-    assert story.states()[LOCK] == "locked"
+        assert home.states()[LOCK] == "unknown"
+        assert home.states()[DOORS] == "unknown"
+        assert home.states()[CLIMATE] == "off"
+        assert home.states()[CHARGING] == "off"
+    home.simulator.set("car.Ada", "online")
+    await home.run(120)
+    assert home.states()[LOCK] == "locked"
     # No car moved: its location stays.
     assert set(states_of(changes, TRACKER)) <= {before[TRACKER], "unavailable"}
     assert_no_errors(caplog)
@@ -92,29 +92,29 @@ async def test_a_sleeping_car_stays_known_after_a_gap(
     ("presence", "shown"), [("offline", "off"), ("asleep", "off"), ("online", "on")]
 )
 async def test_online_follows_the_cloud(
-    story: Story, compatible_entry: MockConfigEntry, presence: str, shown: str
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, presence: str, shown: str
 ) -> None:
-    await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", presence)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", presence)
     # The age of the data is kept.
-    story.simulator.set("eu.data", "stale")
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    await story.go(3600)
-    assert story.states()[ONLINE] == shown
+    home.simulator.set("eu.data", "stale")
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    await home.run(3600)
+    assert home.states()[ONLINE] == shown
     assert set(states_of(changes, ONLINE)) <= {shown}
 
 
 async def test_what_is_restored_sets_no_automation_off(
-    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(600)
-    home = story.hass.config
-    calls = async_mock_service(story.hass, "test", "run")
-    place = {"latitude": home.latitude, "longitude": home.longitude, "radius": 1e7}
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(600)
+    config = home.hass.config
+    calls = async_mock_service(home.hass, "test", "run")
+    place = {"latitude": config.latitude, "longitude": config.longitude, "radius": 1e7}
     assert await async_setup_component(
-        story.hass, "zone", {"zone": {"name": "Earth", **place}}
+        home.hass, "zone", {"zone": {"name": "Earth", **place}}
     )
     triggers = [
         {"trigger": f"{domain}.{event}", "target": {"entity_id": entity_id}}
@@ -136,7 +136,7 @@ async def test_what_is_restored_sets_no_automation_off(
         for event in ("enter", "leave")
     ]
     assert await async_setup_component(
-        story.hass,
+        home.hass,
         "automation",
         {
             "automation": {
@@ -147,17 +147,17 @@ async def test_what_is_restored_sets_no_automation_off(
         },
     )
     for away in (60, 2400):
-        assert await story.hass.config_entries.async_unload(entry.entry_id)
-        await story.go(away)
-        await story.set_up(entry)
-        await story.go(300)
-        assert story.states()[TRACKER] != "unknown"
-        assert story.states()[LOCK] == ("locked" if away == 60 else "unknown")
-        assert story.states()[CLIMATE] == "off"
-    story.simulator.set("car.Ada", "online")
-    await story.go(120)
-    assert story.states()[LOCK] == "locked"
+        assert await home.hass.config_entries.async_unload(entry.entry_id)
+        await home.run(away)
+        await home.set_up(entry)
+        await home.run(300)
+        assert home.states()[TRACKER] != "unknown"
+        assert home.states()[LOCK] == ("locked" if away == 60 else "unknown")
+        assert home.states()[CLIMATE] == "off"
+    home.simulator.set("car.Ada", "online")
+    await home.run(120)
+    assert home.states()[LOCK] == "locked"
     assert calls == []
-    assert await story.act("unlock") is None
-    await story.hass.async_block_till_done()
+    assert await home.perform("unlock") is None
+    await home.hass.async_block_till_done()
     assert len(calls) == 1

@@ -11,8 +11,8 @@ from pytest_homeassistant_custom_component.common import (
 from simulator.bluetooth import LinkConditions
 from tests.conftest import car_of
 
+from .home import LOCK, HomeUnderTest, assert_no_errors, states_of, status_of
 from .paired_vehicle import NearVehicle, with_paired_vehicle
-from .story import LOCK, Story, assert_no_errors, states_of, status_of
 
 DOOR = "binary_sensor.ada_front_driver_door"
 TRUNK = "cover.ada_rear_trunk"
@@ -24,84 +24,86 @@ DOWN = dict.fromkeys(("all.status", "all.api"), "timeout")
 
 @pytest.fixture
 async def entry(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     near: NearVehicle,
     every_entity: None,
 ) -> MockConfigEntry:
     """Set up an account with a car read over Bluetooth only, in an outage."""
-    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    story.simulator.apply(DOWN)
-    await story.until(lambda: status_of(entry) == "outage", 120)
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, near.car)
+    )
+    home.simulator.apply(DOWN)
+    await home.until(lambda: status_of(entry) == "outage", 120)
     return entry
 
 
 async def test_a_door_that_is_shut_again_is_shown_shut(
-    story: Story, entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.doors["df"] = near.car.user_present = True
-    await story.until(lambda: story.states()[DOOR] == "on", 300)
+    await home.until(lambda: home.states()[DOOR] == "on", 300)
     near.car.doors["df"] = near.car.user_present = False
-    await story.until(lambda: story.states()[DOOR] == "off", 300)
+    await home.until(lambda: home.states()[DOOR] == "off", 300)
 
 
 async def test_a_sleeping_car_keeps_the_state_of_its_doors(
-    story: Story, entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.rear_trunk = near.car.charge_port_open = True
-    await story.until(lambda: story.states()[TRUNK] == "open", 300)
-    assert story.states()[PORT] == "open"
-    events = async_capture_events(story.hass, EVENT_STATE_CHANGED)
+    await home.until(lambda: home.states()[TRUNK] == "open", 300)
+    assert home.states()[PORT] == "open"
+    events = async_capture_events(home.hass, EVENT_STATE_CHANGED)
     near.car.set_connectivity("asleep")
-    await story.go(2 * 3600)
+    await home.run(2 * 3600)
     for entity, state in ((TRUNK, "open"), (PORT, "open"), (DOOR, "off")):
-        assert story.states()[entity] == state
+        assert home.states()[entity] == state
         assert states_of(events, entity) == []
 
 
 async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
-    story: Story, entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """Someone may have used the card meanwhile."""
     near.simulator.set("car.Ada", "gone")
-    await story.until(lambda: story.states()[DOOR] == "unknown", 3600)
+    await home.until(lambda: home.states()[DOOR] == "unknown", 3600)
     near.car.set_connectivity("asleep")
     near.simulator.set("car.Ada", "near")
-    await story.until(lambda: story.states()[LOCK] == "locked", 600)
-    assert (story.states()[DOOR], story.states()[PORT]) == ("unknown", "unknown")
+    await home.until(lambda: home.states()[LOCK] == "locked", 600)
+    assert (home.states()[DOOR], home.states()[PORT]) == ("unknown", "unknown")
     near.car.set_connectivity("online")
-    await story.until(lambda: story.states()[DOOR] == "off", 300)
+    await home.until(lambda: home.states()[DOOR] == "off", 300)
 
 
 async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
-    story: Story, entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The trunk stays open, and the answer to the command is lost."""
     near.car.rear_trunk = True
-    await story.until(lambda: story.states()[TRUNK] == "open", 300)
+    await home.until(lambda: home.states()[TRUNK] == "open", 300)
     near.car.set_connectivity("asleep")
     near.car._closures_open_asleep = frozenset()
     near.simulator.computers["Ada"].inject_fault("lost")
-    error = await story.act("close_cover", TRUNK)
+    error = await home.perform("close_cover", TRUNK)
     assert error is not None
     assert error.translation_key == "command_unconfirmed"
-    assert story.states()[TRUNK] != "closed"
+    assert home.states()[TRUNK] != "closed"
 
 
 async def test_a_car_without_gear_is_shown_as_parked(
-    story: Story, entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.car.drive()
-    await story.until(lambda: story.states()[GEAR] == "d", 300)
-    await story.until(lambda: story.states()[GEAR] == "p", 3600)
-    await story.go(600)
+    await home.until(lambda: home.states()[GEAR] == "d", 300)
+    await home.until(lambda: home.states()[GEAR] == "p", 3600)
+    await home.run(600)
     assert not near.car.reports_gear
-    assert story.states()[GEAR] == "p"
+    assert home.states()[GEAR] == "p"
 
 
 @pytest.mark.parametrize("slow", [0.0, 0.3])
 async def test_an_acknowledgment_before_the_answer_ends_no_request(
-    story: Story,
+    home: HomeUnderTest,
     entry: MockConfigEntry,
     near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
@@ -113,12 +115,12 @@ async def test_an_acknowledgment_before_the_answer_ends_no_request(
     near.car.doors["df"] = True
     local = car_of(entry, "Ada").bluetooth
     assert local is not None
-    polled = await story.drive(local.client.poll(lambda _values: True))
+    polled = await home.run_task(local.client.poll(lambda _values: True))
     assert polled.error is None, polled
     assert polled.values["front_driver_door_open"] is True
     assert polled.values["inside_temp"] == pytest.approx(31.0, abs=2)
-    assert await story.act("turn_on", CLIMATE) is None
-    assert await story.act("unlock") is None
+    assert await home.perform("turn_on", CLIMATE) is None
+    assert await home.perform("unlock") is None
     assert not near.car.locked
     assert near.car.executed["door_unlock"] == 1
     assert near.car.executed["auto_conditioning_start"] == 1

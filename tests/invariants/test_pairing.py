@@ -23,9 +23,9 @@ from simulator.protocol import Role
 from simulator.vehicle.car import Car
 from tests.flow_steps import open_options, submit_options
 
+from .home import LOCK, HomeUnderTest
 from .paired_vehicle import assert_paired, with_paired_vehicle
 from .pairing_page import PairingPage, add_key, pair_again
-from .story import LOCK, Story
 
 
 @pytest.fixture
@@ -40,24 +40,24 @@ async def proxy(
 
 @pytest.fixture
 async def page(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> AsyncIterator[PairingPage]:
     """Open the form with instructions for pairing."""
-    await story.set_up(compatible_entry)
-    await story.go(10)
-    story.simulator.set("car.Ada", "near")
-    page = await add_key(story, compatible_entry)
-    await page.fill(car=ada(story).vin)
+    await home.set_up(compatible_entry)
+    await home.run(10)
+    home.simulator.set("car.Ada", "near")
+    page = await add_key(home, compatible_entry)
+    await page.fill(car=ada(home).vin)
     assert page.shows("pair")
     yield page
     # A newly paired car may be read before the connection is released.
-    await story.until(
-        lambda: story.simulator.bluetooth.statistics(ada(story)).open == 0, 60
+    await home.until(
+        lambda: home.simulator.bluetooth.statistics(ada(home)).open == 0, 60
     )
 
 
-def ada(story: Story) -> Car:
-    return story.simulator.cars["Ada"]
+def ada(home: HomeUnderTest) -> Car:
+    return home.simulator.cars["Ada"]
 
 
 def key_of(entry: MockConfigEntry) -> ConfigSubentry:
@@ -69,55 +69,55 @@ def key_of(entry: MockConfigEntry) -> ConfigSubentry:
 
 
 async def test_a_car_is_paired_and_then_opens_over_bluetooth(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     await page.fill()
     assert page.progress == "asking"
     await page.wait_for_card_request("Ada")
     assert page.progress == "tapping"
-    await story.go(10)
+    await home.run(10)
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     subentry = key_of(compatible_entry)
-    assert (subentry.unique_id, subentry.title) == (ada(story).vin, "Ada")
-    assert_paired(ada(story), subentry.data)
+    assert (subentry.unique_id, subentry.title) == (ada(home).vin, "Ada")
+    assert_paired(ada(home), subentry.data)
     (entry,) = page.computers("Ada").whitelist.entries
     assert entry.role is Role.DRIVER
-    await story.go(60)
-    assert story.states()["sensor.ada_connection"] == "both"
-    assert await story.act("unlock", LOCK) is None
-    assert story.simulator.usage.count("door_unlock") == 0
-    assert not ada(story).locked
+    await home.run(60)
+    assert home.states()["sensor.ada_connection"] == "both"
+    assert await home.perform("unlock", LOCK) is None
+    assert home.simulator.usage.count("door_unlock") == 0
+    assert not ada(home).locked
 
 
 async def test_a_car_that_knows_the_key_is_not_asked(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
-    key = await async_get_bluetooth_key(story.hass)
-    story.simulator.pair("Ada", key, Role.DRIVER)
+    key = await async_get_bluetooth_key(home.hass)
+    home.simulator.pair("Ada", key, Role.DRIVER)
     await page.fill()
     await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
     assert page.computers("Ada").whitelist.pairing == "idle"
-    assert key_of(compatible_entry).unique_id == ada(story).vin
+    assert key_of(compatible_entry).unique_id == ada(home).vin
 
 
 async def test_lost_messages_do_not_matter(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.bluetooth.random = Random(3)
-    story.simulator.bluetooth.set_link_conditions(LinkConditions(lose_to_phone=0.3))
+    home.simulator.bluetooth.random = Random(3)
+    home.simulator.bluetooth.set_link_conditions(LinkConditions(lose_to_phone=0.3))
     await page.fill()
     await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    assert story.simulator.bluetooth.statistics(ada(story)).lost
-    assert key_of(compatible_entry).unique_id == ada(story).vin
+    assert home.simulator.bluetooth.statistics(ada(home)).lost
+    assert key_of(compatible_entry).unique_id == ada(home).vin
     # Requests of the new entry have ended.
-    story.simulator.bluetooth.set_link_conditions(LinkConditions())
-    await story.go(30)
+    home.simulator.bluetooth.set_link_conditions(LinkConditions())
+    await home.run(30)
 
 
 def in_valet_mode(page: PairingPage, _proxy: BluetoothProxy) -> None:
@@ -129,7 +129,7 @@ def with_a_full_list(page: PairingPage, _proxy: BluetoothProxy) -> None:
 
 
 def just_left(page: PairingPage, _proxy: BluetoothProxy) -> None:
-    page.story.simulator.set("car.Ada", "gone")
+    page.home.simulator.set("car.Ada", "gone")
 
 
 def without_a_slot(_page: PairingPage, proxy: BluetoothProxy) -> None:
@@ -139,7 +139,7 @@ def without_a_slot(_page: PairingPage, proxy: BluetoothProxy) -> None:
 def with_link_conditions(
     weather: LinkConditions,
 ) -> Callable[[PairingPage, BluetoothProxy], None]:
-    return lambda page, _proxy: page.story.simulator.bluetooth.set_link_conditions(
+    return lambda page, _proxy: page.home.simulator.bluetooth.set_link_conditions(
         weather
     )
 
@@ -156,7 +156,7 @@ def with_link_conditions(
     ],
 )
 async def test_what_is_in_the_way_is_said_and_a_second_try_works(
-    story: Story,
+    home: HomeUnderTest,
     page: PairingPage,
     proxy: BluetoothProxy,
     trouble: Callable[[PairingPage, BluetoothProxy], None],
@@ -169,8 +169,8 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
     page.car("Ada").valet_mode = False
     page.computers("Ada").whitelist.slots = 20
     proxy.slots = 3
-    story.simulator.bluetooth.set_link_conditions(LinkConditions())
-    story.simulator.set("car.Ada", "near")
+    home.simulator.bluetooth.set_link_conditions(LinkConditions())
+    home.simulator.set("car.Ada", "near")
     await page.fill()
     await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
@@ -179,24 +179,24 @@ async def test_what_is_in_the_way_is_said_and_a_second_try_works(
 
 
 async def test_a_car_that_leaves_while_connecting(
-    story: Story, page: PairingPage, monkeypatch: pytest.MonkeyPatch
+    home: HomeUnderTest, page: PairingPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def connect(_address: str) -> Connection:
         raise DeviceNotFoundError
 
-    monkeypatch.setattr(story.simulator.bluetooth, "connect", connect)
+    monkeypatch.setattr(home.simulator.bluetooth, "connect", connect)
     await page.fill()
     await page.wait_until_done()
     assert page.shows("pair", "no_connection")
 
 
 async def test_a_car_that_arrives_during_the_search_is_found(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
-    story.simulator.set("car.Ada", "gone")
+    home.simulator.set("car.Ada", "gone")
     await page.fill()
-    await story.go(5)
-    story.simulator.set("car.Ada", "near")
+    await home.run(5)
+    home.simulator.set("car.Ada", "near")
     await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
@@ -208,24 +208,24 @@ async def test_a_car_that_arrives_during_the_search_is_found(
     ("refuses", "error"), [(True, "refused"), (False, "not_tapped")]
 )
 async def test_pairing_that_is_canceled_or_times_out(
-    story: Story, page: PairingPage, refuses: bool, error: str, tells_wait: bool
+    home: HomeUnderTest, page: PairingPage, refuses: bool, error: str, tells_wait: bool
 ) -> None:
     page.computers("Ada").reports_wait = tells_wait
     await page.fill()
     await page.wait_for_card_request("Ada")
-    await story.go(10)
-    assert story.simulator.bluetooth.statistics(ada(story)).connections == 1
+    await home.run(10)
+    assert home.simulator.bluetooth.statistics(ada(home)).connections == 1
     if refuses:
         page.computers("Ada").whitelist.cancel_pairing()
-    began = story.clock.monotonic()
+    began = home.clock.monotonic()
     await page.wait_until_done()
     assert page.shows("pair", error)
     assert page.computers("Ada").whitelist.entries == ()
     if refuses:
-        assert story.clock.monotonic() - began < 5
+        assert home.clock.monotonic() - began < 5
 
 
-async def test_an_older_car_is_paired(story: Story, page: PairingPage) -> None:
+async def test_an_older_car_is_paired(home: HomeUnderTest, page: PairingPage) -> None:
     page.computers("Ada").reports_wait = True
     await page.fill()
     await page.wait_for_card_request("Ada")
@@ -236,12 +236,12 @@ async def test_an_older_car_is_paired(story: Story, page: PairingPage) -> None:
 
 
 async def test_a_connection_that_is_lost_meanwhile_is_no_end(
-    story: Story, page: PairingPage
+    home: HomeUnderTest, page: PairingPage
 ) -> None:
     """A tapped card shows when the key is used."""
     await page.fill()
     await page.wait_for_card_request("Ada")
-    for line in tuple(story.simulator.bluetooth.connections):
+    for line in tuple(home.simulator.bluetooth.connections):
         line.drop()
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
@@ -253,17 +253,20 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_end(
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry, asked: bool
+    home: HomeUnderTest,
+    page: PairingPage,
+    compatible_entry: MockConfigEntry,
+    asked: bool,
 ) -> None:
     await page.fill()
     if asked:
         await page.wait_for_card_request("Ada")
-        assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+        assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.manager.async_abort(page.flow_id)
-    await story.go(3)
-    assert story.simulator.bluetooth.statistics(ada(story)).open == 0
-    again = await add_key(story, compatible_entry)
-    await again.fill(car=ada(story).vin)
+    await home.run(3)
+    assert home.simulator.bluetooth.statistics(ada(home)).open == 0
+    again = await add_key(home, compatible_entry)
+    await again.fill(car=ada(home).vin)
     await again.fill()
     await again.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
@@ -272,17 +275,17 @@ async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
 
 
 async def test_a_new_flow_ends_an_abandoned_pairing(
-    story: Story, page: PairingPage, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     await page.fill()
     await page.wait_for_card_request("Ada")
-    again = await add_key(story, compatible_entry)
-    await again.fill(car=ada(story).vin)
+    again = await add_key(home, compatible_entry)
+    await again.fill(car=ada(home).vin)
     await again.fill()
-    await story.go(6)
+    await home.run(6)
     await again.refresh()
     assert again.progress == "tapping"
-    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+    assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.computers("Ada").whitelist.tap_card()
     await again.wait_until_done()
     assert again.result["type"] is FlowResultType.CREATE_ENTRY
@@ -319,24 +322,24 @@ def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[PassiveSca
 
 
 async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     proxy: BluetoothProxy,
     listener: PassiveScanner,
 ) -> None:
-    await story.set_up(compatible_entry)
-    await story.go(10)
-    page = await add_key(story, compatible_entry)
-    await page.fill(car=ada(story).vin)
+    await home.set_up(compatible_entry)
+    await home.run(10)
+    page = await add_key(home, compatible_entry)
+    await page.fill(car=ada(home).vin)
     await page.fill()
-    listener.hear(ada(story))
+    listener.hear(ada(home))
     await page.wait_until_done()
     assert page.shows("pair", "listens_only")
 
 
 @pytest.mark.parametrize("listens", [False, True])
 async def test_without_an_adapter_that_connects_nothing_is_begun(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
     listens: bool,
@@ -345,119 +348,121 @@ async def test_without_an_adapter_that_connects_nothing_is_begun(
         return int(listens and not connectable)
 
     monkeypatch.setattr(bluetooth, "async_scanner_count", scanners)
-    await story.set_up(compatible_entry)
-    page = await add_key(story, compatible_entry)
+    await home.set_up(compatible_entry)
+    page = await add_key(home, compatible_entry)
     assert page.aborts("listens_only" if listens else "no_adapter")
 
 
 async def test_a_car_that_is_too_old_is_refused_with_the_reason(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    await story.set_up(compatible_entry)
-    await story.go(10)
-    page = await add_key(story, compatible_entry)
+    await home.set_up(compatible_entry)
+    await home.run(10)
+    page = await add_key(home, compatible_entry)
     await page.fill(car=page.car("Cy").vin)
     assert page.shows("user", "too_old")
-    await page.fill(car=ada(story).vin)
+    await page.fill(car=ada(home).vin)
     assert page.shows("pair")
 
 
 async def test_an_account_without_known_vehicles_asks_for_the_vin(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    story.simulator.apply({"all.api": "timeout"})
-    await story.set_up(compatible_entry)
-    story.simulator.set("car.Ada", "near")
-    page = await add_key(story, compatible_entry)
+    home.simulator.apply({"all.api": "timeout"})
+    await home.set_up(compatible_entry)
+    home.simulator.set("car.Ada", "near")
+    page = await add_key(home, compatible_entry)
     assert page.shows("vin")
     await page.fill(vin="5YJ3E7EB9", name="Ada")
     assert page.shows("vin", "invalid_vin")
     await page.fill(vin=page.car("Cy").vin, name="Cy")
     assert page.shows("vin", "too_old")
-    await page.fill(vin=ada(story).vin, name=" ")
+    await page.fill(vin=ada(home).vin, name=" ")
     assert page.shows("vin", "no_name")
-    await page.fill(vin=f" {ada(story).vin.lower()} ", name="Ada")
+    await page.fill(vin=f" {ada(home).vin.lower()} ", name="Ada")
     assert page.shows("pair")
     await page.fill()
     await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
-    await story.go(60)
-    assert await story.act("unlock", LOCK) is None
-    assert not ada(story).locked
+    await home.run(60)
+    assert await home.perform("unlock", LOCK) is None
+    assert not ada(home).locked
 
 
 async def test_what_is_paired_or_not_running_is_not_offered(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    entry = with_paired_vehicle(compatible_entry, ada(story))
-    await story.set_up(entry)
-    await story.go(10)
-    page = await add_key(story, entry)
+    entry = with_paired_vehicle(compatible_entry, ada(home))
+    await home.set_up(entry)
+    await home.run(10)
+    page = await add_key(home, entry)
     assert page.choices("car") == [page.car("Cy").vin]
     entry.runtime_data.vehicle_manager.async_remove(page.car("Cy").vin)
-    assert (await add_key(story, entry)).aborts("all_paired")
-    await story.hass.config_entries.async_unload(entry.entry_id)
-    assert (await add_key(story, entry)).aborts("not_loaded")
+    assert (await add_key(home, entry)).aborts("all_paired")
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    assert (await add_key(home, entry)).aborts("not_loaded")
 
 
 # A car that has lost the key
 
 
 async def test_a_car_is_paired_again(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    entry = with_paired_vehicle(compatible_entry, ada(story))
-    await story.settled(entry)
-    story.simulator.set("car.Ada", "near")
-    await story.go(5)
-    assert await story.act("unlock", LOCK) is None
-    await story.go(90)
-    page = await pair_again(story, entry)
+    entry = with_paired_vehicle(compatible_entry, ada(home))
+    await home.set_up_operational(entry)
+    home.simulator.set("car.Ada", "near")
+    await home.run(5)
+    assert await home.perform("unlock", LOCK) is None
+    await home.run(90)
+    page = await pair_again(home, entry)
     assert page.shows("pair")
     await page.fill()
     await page.wait_for_card_request("Ada")
-    assert story.simulator.bluetooth.statistics(ada(story)).open == 1
+    assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
     assert page.aborts("reconfigure_successful")
-    await story.go(60)
-    assert_paired(ada(story), key_of(entry).data)
-    calls = story.simulator.usage.count("door_lock")
-    assert await story.act("lock", LOCK) is None
-    assert ada(story).locked
-    assert story.simulator.usage.count("door_lock") == calls
+    await home.run(60)
+    assert_paired(ada(home), key_of(entry).data)
+    calls = home.simulator.usage.count("door_lock")
+    assert await home.perform("lock", LOCK) is None
+    assert ada(home).locked
+    assert home.simulator.usage.count("door_lock") == calls
 
 
 async def test_the_user_chooses_which_link_serves(
-    story: Story, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
-    key = await async_get_bluetooth_key(story.hass)
-    story.simulator.pair("Ada", key, Role.DRIVER)
-    story.simulator.set("car.Ada", "near")
-    entry = await story.settled(with_paired_vehicle(compatible_entry, ada(story)))
-    form = await open_options(story.hass, entry, "link")
-    await submit_options(story.hass, form, link="cloud")
+    key = await async_get_bluetooth_key(home.hass)
+    home.simulator.pair("Ada", key, Role.DRIVER)
+    home.simulator.set("car.Ada", "near")
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, ada(home))
+    )
+    form = await open_options(home.hass, entry, "link")
+    await submit_options(home.hass, form, link="cloud")
     assert entry.options["link"] == "cloud"
     assert entry.options["hosts"]
-    await story.go(60)
-    assert await story.act("unlock", LOCK) is None
-    assert story.simulator.usage.count("door_unlock") == 1
-    form = await open_options(story.hass, entry, "link")
-    await submit_options(story.hass, form, link="cheapest")
-    await story.go(60)
-    assert await story.act("lock", LOCK) is None
-    assert story.simulator.usage.count("door_lock") == 0
-    assert ada(story).locked
+    await home.run(60)
+    assert await home.perform("unlock", LOCK) is None
+    assert home.simulator.usage.count("door_unlock") == 1
+    form = await open_options(home.hass, entry, "link")
+    await submit_options(home.hass, form, link="cheapest")
+    await home.run(60)
+    assert await home.perform("lock", LOCK) is None
+    assert home.simulator.usage.count("door_lock") == 0
+    assert ada(home).locked
 
 
 async def test_a_choice_of_links_is_offered_only_where_there_are_two(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
     proxy: BluetoothProxy,
 ) -> None:
-    for entry in (compatible_entry, with_paired_vehicle(watching_entry, ada(story))):
-        entry.add_to_hass(story.hass)
-        menu = await story.hass.config_entries.options.async_init(entry.entry_id)
+    for entry in (compatible_entry, with_paired_vehicle(watching_entry, ada(home))):
+        entry.add_to_hass(home.hass)
+        menu = await home.hass.config_entries.options.async_init(entry.entry_id)
         assert "link" not in menu["menu_options"]

@@ -20,8 +20,8 @@ from simulator.bluetooth import LinkConditions
 from simulator.protocol import Confirmation
 from simulator.vehicle.car import Car
 
+from .home import LOCK, HomeUnderTest, status_of
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
-from .story import LOCK, Story, status_of
 
 COMMANDS = 1000
 SEED = 20211119
@@ -59,9 +59,9 @@ class ResultCounter:
     shown: list[str] = field(default_factory=list)
     """States that the lock had, and the car had not."""
 
-    def check_shown(self, story: Story, car: Car, told: str) -> None:
+    def check_shown(self, home: HomeUnderTest, car: Car, told: str) -> None:
         """Note a state of the lock that the car has not."""
-        state = story.states()[LOCK]
+        state = home.states()[LOCK]
         if state not in {"unknown", "locked" if car.locked else "unlocked"}:
             self.shown.append(f"{told}: {state}")
 
@@ -107,11 +107,11 @@ def check_result(
 
 
 async def test_whatever_goes_wrong_no_command_runs_twice(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     dice, tally, forms = Random(SEED), ResultCounter(), Random(SEED)
-    await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    simulator, car = story.simulator, near.car
+    await home.set_up_operational(with_paired_vehicle(compatible_entry, near.car))
+    simulator, car = home.simulator, near.car
     for number in range(COMMANDS):
         form = forms.choice(list(Confirmation))
         simulator.computers["Ada"].confirmation = form
@@ -135,7 +135,7 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
         act = dice.choice(list(ACTS))
         entity_id, command, holds = ACTS[act]
         before = car.executed[command]
-        error = await story.act(act, entity_id)
+        error = await home.perform(act, entity_id)
         check_result(
             tally,
             error,
@@ -143,9 +143,9 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
             holds=holds(car),
             told=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}, {form}",
         )
-        tally.check_shown(story, car, f"{number} {act}")
-        await story.go(dice.choice((1, 5, 30)))
-        tally.check_shown(story, car, f"after {number} {act}")
+        tally.check_shown(home, car, f"{number} {act}")
+        await home.run(dice.choice((1, 5, 30)))
+        tally.check_shown(home, car, f"after {number} {act}")
     tally.show()
     assert tally.twice == []
     assert tally.wrong == []
@@ -153,12 +153,14 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
 
 
 async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
-    story: Story, compatible_entry: MockConfigEntry, near: NearVehicle
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     dice, tally = Random(SEED), ResultCounter()
-    entry = await story.settled(with_paired_vehicle(compatible_entry, near.car))
-    story.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
-    await story.until(lambda: status_of(entry) == "outage", 120)
+    entry = await home.set_up_operational(
+        with_paired_vehicle(compatible_entry, near.car)
+    )
+    home.simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
+    await home.until(lambda: status_of(entry) == "outage", 120)
     near.simulator.bluetooth.set_link_conditions(
         conditions_without_latency("a tenth lost")
     )
@@ -167,14 +169,14 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
     for number in range(COMMANDS):
         act = dice.choice(("lock", "unlock"))
         _, command, holds = ACTS[act]
-        before, began = car.executed[command], story.clock.monotonic()
-        error = await story.act(act)
-        late += error is None and story.clock.monotonic() - began > 10
+        before, began = car.executed[command], home.clock.monotonic()
+        error = await home.perform(act)
+        late += error is None and home.clock.monotonic() - began > 10
         executed = car.executed[command] - before
         check_result(tally, error, executed, holds=holds(car), told=f"{number} {act}")
-        tally.check_shown(story, car, f"{number} {act}")
-        await story.go(dice.choice((1, 5, 30)))
-        tally.check_shown(story, car, f"after {number} {act}")
+        tally.check_shown(home, car, f"{number} {act}")
+        await home.run(dice.choice((1, 5, 30)))
+        tally.check_shown(home, car, f"after {number} {act}")
     tally.show()
     print(f"later than ten seconds: {late / COMMANDS:.1%}")
     assert tally.twice == []

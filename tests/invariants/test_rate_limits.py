@@ -4,7 +4,7 @@ import pytest
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import LOCK, Story, assert_explained, assert_no_errors, status_of
+from .home import LOCK, HomeUnderTest, assert_explained, assert_no_errors, status_of
 
 HOUR = 3600.0
 CY_LOCK = "lock.cy_lock"
@@ -21,63 +21,65 @@ HINTS = {
 
 @pytest.mark.parametrize("hint", HINTS.values(), ids=list(HINTS))
 async def test_limited_data_of_one_car_pause_these_alone(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hint: str,
 ) -> None:
-    simulator = story.simulator
-    entry = await story.settled(compatible_entry)
+    simulator = home.simulator
+    entry = await home.set_up_operational(compatible_entry)
     asked = simulator.usage
     simulator.set("eu.data@models", hint)
-    await story.until(lambda: asked.by_status[RATE_LIMITED] > 0, 2000)
+    await home.until(lambda: asked.by_status[RATE_LIMITED] > 0, 2000)
     simulator.set("eu.data@models", "ok")
     good = asked.by_status["eu.vehicle_data 200"]
     for lock in (LOCK, CY_LOCK):
-        assert await story.act("unlock", lock) is None
+        assert await home.perform("unlock", lock) is None
     for car in simulator.cars.values():
         assert car.executed["door_unlock"] == 1
-    await story.go(HOUR / 2)
+    await home.run(HOUR / 2)
     assert asked.by_status["eu.vehicle_data 200"] > good
     # A car that sleeps is asked for nothing: what follows is the other one's.
     simulator.set("car.Ada", "asleep")
-    await story.go(120)
+    await home.run(120)
     asleep = asked.by_status["eu.vehicle_data 200"]
-    await story.go(HOUR)
+    await home.run(HOUR)
     assert asked.by_status["eu.vehicle_data 200"] == asleep
     assert asked.by_status[RATE_LIMITED] == 1
     assert status_of(entry) == "operational"
-    await story.go(HOUR)
+    await home.run(HOUR)
     assert asked.by_status["eu.vehicle_data 200"] > asleep
     assert_no_errors(caplog)
 
 
 async def test_without_a_hint_the_pause_doubles_to_fifteen_minutes(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    simulator = story.simulator
-    await story.settled(compatible_entry)
+    simulator = home.simulator
+    await home.set_up_operational(compatible_entry)
     simulator.set("car.Ada", "asleep")
     simulator.set("eu.data@models", "429 slow down")
     limited = []
     for _ in range(4 * 60):
-        await story.go(60)
+        await home.run(60)
         limited.append(simulator.usage.by_status[RATE_LIMITED])
     # At first every minute or two, at last once in 15 minutes.
     assert limited[-1] <= 4 + 4 * 4
     assert limited[-1] - limited[2 * 60] <= 2 * 4 + 1
-    assert await story.act("unlock", CY_LOCK) is None
+    assert await home.perform("unlock", CY_LOCK) is None
 
 
 async def test_a_limit_of_wakes_refuses_no_unlock(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    simulator = story.simulator
-    entry = await story.settled(compatible_entry)
+    simulator = home.simulator
+    entry = await home.set_up_operational(compatible_entry)
     simulator.set("car.Cy", "asleep")
-    await story.go(120)
+    await home.run(120)
     simulator.set("eu.commands@models", HINTS["RateLimit-Reset"])
-    error = await story.act("unlock", CY_LOCK)
+    error = await home.perform("unlock", CY_LOCK)
     assert error is not None
     assert error.translation_key == "rate_limited"
     assert_explained(error)
@@ -86,35 +88,35 @@ async def test_a_limit_of_wakes_refuses_no_unlock(
     assert wakes == 1
 
     # It is not woken again, and the other car is nobody's business.
-    error = await story.act("unlock", CY_LOCK)
+    error = await home.perform("unlock", CY_LOCK)
     assert error is not None
     assert error.translation_key == "rate_limited"
     assert simulator.usage.count("wake_up") == wakes
-    assert await story.act("unlock") is None
+    assert await home.perform("unlock") is None
 
     # Whoever woke it otherwise unlocks it.
     simulator.set("car.Cy", "online")
-    await story.go(120)
-    assert await story.act("unlock", CY_LOCK) is None
+    await home.run(120)
+    assert await home.perform("unlock", CY_LOCK) is None
     assert simulator.cars["Cy"].executed["door_unlock"] == 1
     assert status_of(entry) == "operational"
     assert_no_errors(caplog)
 
 
 async def test_limited_commands_of_one_car_leave_data_and_the_other_car_alone(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    simulator = story.simulator
-    entry = await story.settled(compatible_entry)
+    simulator = home.simulator
+    entry = await home.set_up_operational(compatible_entry)
     simulator.set("eu.commands@models", HINTS["body"])
     for _ in range(2):
-        error = await story.act("unlock", CY_LOCK)
+        error = await home.perform("unlock", CY_LOCK)
         assert error is not None
         assert error.translation_key == "rate_limited"
     # The second press was not sent.
     assert simulator.usage.by_status["eu.door_unlock 429"] == 1
-    assert await story.act("unlock") is None
+    assert await home.perform("unlock") is None
     good = simulator.usage.by_status["eu.vehicle_data 200"]
-    await story.go(HOUR)
+    await home.run(HOUR)
     assert simulator.usage.by_status["eu.vehicle_data 200"] > good
     assert status_of(entry) == "operational"

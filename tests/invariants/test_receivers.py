@@ -17,8 +17,8 @@ from harness.phone import Phone
 from simulator import Simulator
 from tests.repository_files import KEYCARD
 
+from .home import LOCK, HomeUnderTest, status_of
 from .receivers import receiver, settled_with
-from .story import LOCK, Story, status_of
 from .test_notifications import DOWN, ORDER, UP
 from .test_told_once import OTHERS, watcher_in
 
@@ -35,9 +35,9 @@ def order_in(language: str) -> str:
 
 
 async def test_the_phones_of_persons_are_proposed(
-    story: Story, new_phone: NewPhone
+    home: HomeUnderTest, new_phone: NewPhone
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     phones = {
         model: await new_phone(f"phone {number}", overrides={"model": model})
         for number, model in enumerate(
@@ -78,9 +78,9 @@ async def test_the_phones_of_persons_are_proposed(
 
 
 async def test_ten_phones_and_three_languages(
-    story: Story, watching_entry: MockConfigEntry, new_phone: NewPhone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, new_phone: NewPhone
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     # Its storage is all that counts here.
     hass.config.components.add("frontend")
     for person in ("anne", *LANGUAGES):
@@ -93,7 +93,7 @@ async def test_ten_phones_and_three_languages(
     phones = [await new_phone(f"phone {number}") for number in range(10)]
     persons: list[str | None] = ["anne", "ben", "cleo", None] * 3
     await settled_with(
-        story,
+        home,
         watching_entry,
         *(
             receiver(
@@ -105,8 +105,8 @@ async def test_ten_phones_and_three_languages(
             for phone, person in zip(phones, persons, strict=False)
         ),
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     orders: dict[str | None, str] = {"anne": ORDER, None: ORDER}
     for speaker, spoken in LANGUAGES.items():
         orders[speaker] = order_in(spoken)
@@ -114,70 +114,70 @@ async def test_ten_phones_and_three_languages(
         (notice,) = phone.notifications
         assert notice["message"].split("\n")[0] == orders[owner], owner
     assert len({one.notifications[0]["data"]["keycard_token"] for one in phones}) == 10
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert [len(phone.notifications) for phone in phones] == [2] * 10
 
 
 async def test_two_entries_share_a_phone_and_at_once_wins(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     simulator: Simulator,
     phone: Phone,
 ) -> None:
-    story.hass.states.async_set("person.anne", "home", {"device_trackers": []})
+    home.hass.states.async_set("person.anne", "home", {"device_trackers": []})
     leaving = receiver("phone", phone.device_id, person="person.anne", when="leaving")
     at_once = receiver("phone", phone.device_id, person="person.anne", when="at_once")
     other = watcher_in(simulator, "eu", OTHERS)
-    await settled_with(story, watching_entry, leaving)
-    entry = await settled_with(story, other, at_once)
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    await settled_with(home, watching_entry, leaving)
+    entry = await settled_with(home, other, at_once)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     (notice,) = phone.notifications
     for car in ("Ada", "Cy", "Dot"):
         assert car in notice["message"].split("\n")[0]
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert len(phone.notifications) == 2
     # Without the other entry, it waits until Anne leaves home.
-    assert await story.hass.config_entries.async_remove(entry.entry_id)
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    assert await home.hass.config_entries.async_remove(entry.entry_id)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     assert len(phone.notifications) == 2
-    story.hass.states.async_set("person.anne", "not_home", {"device_trackers": []})
-    await story.go(5)
+    home.hass.states.async_set("person.anne", "not_home", {"device_trackers": []})
+    await home.run(5)
     assert len(phone.notifications) == 3
 
 
 async def test_an_iphone_gets_levels_instead_of_channels(
-    story: Story, compatible_entry: MockConfigEntry, new_phone: NewPhone
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, new_phone: NewPhone
 ) -> None:
     iphone = await new_phone("iPhone", system="ios")
     older = await new_phone("older", system="ios", live_activities=False)
     android = await new_phone("older Android", overrides={"os_version": "15"})
     phones = (iphone, older, android)
     await settled_with(
-        story,
+        home,
         compatible_entry,
         *(receiver("phone", one.device_id, one.name) for one in phones),
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     data = iphone.notifications[0]["data"]
     assert data["push"] == {"interruption-level": "time-sensitive"}
     assert data["url"].startswith("/config/devices/device/")
     assert not data.keys() & {"channel", "importance", "chronometer", "visibility"}
     # Commands work again, and the data stands still: the usual key is enough.
-    story.simulator.apply({"eu.api": "ok", "eu.status": "ok", "eu.data": "stale"})
-    await story.go(1500)
+    home.simulator.apply({"eu.api": "ok", "eu.status": "ok", "eu.data": "stale"})
+    await home.run(1500)
     level = {"interruption-level": "passive"}
     assert [one["data"]["push"] for one in iphone.notifications[1:]] == [level]
     quiet = android.notifications[1]["data"]
     assert (quiet["channel"], quiet["importance"], quiet["alert_once"]) == (
         *("Tesla outages, silent", "low", True),
     )
-    story.simulator.apply({"eu.data": "ok"})
-    await story.go(1800)
+    home.simulator.apply({"eu.data": "ok"})
+    await home.run(1800)
     level = {"interruption-level": "active"}
     assert [one["data"]["push"] for one in iphone.notifications[2:]] == [level]
     # A live activity is started by its token, and ended by that of its own.
@@ -191,24 +191,24 @@ async def test_an_iphone_gets_levels_instead_of_channels(
 
 
 async def test_a_phone_that_comes_back_is_told(
-    story: Story, watching_entry: MockConfigEntry, new_phone: NewPhone
+    home: HomeUnderTest, watching_entry: MockConfigEntry, new_phone: NewPhone
 ) -> None:
     """It takes local pushes only, and is not connected."""
-    hass = story.hass
+    hass = home.hass
     local = await new_phone(
         "local", overrides={"app_data": {"push_websocket_channel": True}}
     )
     await settled_with(
-        story,
+        home,
         watching_entry,
         receiver("phone", local.device_id, "local"),
         receiver("bell"),
     )
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     bells = persistent_notification._async_get_or_create_notifications(hass)
     assert bells["keycard_eu"]["title"] == "Take your keycard and key fob"
-    await story.go(4000)
+    await home.run(4000)
     issue = (DOMAIN, f"receiver_unreachable_phone:{local.device_id}")
     assert issue in ir.async_get(hass).issues
     assert local.pushed == []
@@ -221,24 +221,24 @@ async def test_a_phone_that_comes_back_is_told(
         "os_version": "17",
     }
     await local.send("update_registration", changed)
-    await story.go(1900)
+    await home.run(1900)
     assert local.titles == ["Take your keycard and key fob"]
     assert issue not in ir.async_get(hass).issues
 
 
 async def test_changed_receivers_and_settings_interrupt_nothing(
-    story: Story, compatible_entry: MockConfigEntry, phone: Phone
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, phone: Phone
 ) -> None:
-    hass = story.hass
+    hass = home.hass
     hass.states.async_set("person.anne", "home", {"device_trackers": []})
     one = receiver("phone", phone.device_id, person="person.anne", when="leaving")
-    entry = await settled_with(story, compatible_entry, one)
+    entry = await settled_with(home, compatible_entry, one)
     coordinator = entry.runtime_data.coordinator
     # A suspicion has begun, and a command is under way.
-    story.simulator.apply({**DOWN, "eu.commands": "slow:15"})
-    story.simulator.apply({"eu.api": "ok"})
-    command = asyncio.create_task(story.act("lock", LOCK))
-    await story.go(3)
+    home.simulator.apply({**DOWN, "eu.commands": "slow:15"})
+    home.simulator.apply({"eu.api": "ok"})
+    command = asyncio.create_task(home.perform("lock", LOCK))
+    await home.run(3)
     flows = hass.config_entries.options
     result = await flows.async_init(entry.entry_id)
     for step in ({"next_step_id": "notifications"}, {"reminder": 30}):
@@ -247,15 +247,15 @@ async def test_changed_receivers_and_settings_interrupt_nothing(
     hass.config_entries.async_update_subentry(
         entry, one, data={**one.data, "when": "at_once"}
     )
-    await story.go(2)
+    await home.run(2)
     assert not command.done()
     assert entry.runtime_data.coordinator is coordinator
     assert await command is None
-    assert story.simulator.cars["Ada"].executed["door_lock"] == 1
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    assert home.simulator.cars["Ada"].executed["door_lock"] == 1
+    home.simulator.apply(DOWN)
+    await home.run(240)
     assert status_of(entry) == "outage"
     assert entry.runtime_data.coordinator is coordinator
     assert len(phone.notifications) == 1
-    await story.go(1800)
+    await home.run(1800)
     assert len(phone.notifications) == 2

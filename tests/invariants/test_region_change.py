@@ -5,36 +5,38 @@ import pytest
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .story import Story, assert_no_errors, status_of
+from .home import HomeUnderTest, assert_no_errors, status_of
 
 
 async def test_the_named_host_is_used_and_kept(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    urls = story.simulator.urls
-    compatible_entry.add_to_hass(story.hass)
-    story.hass.config_entries.async_update_entry(
+    urls = home.simulator.urls
+    compatible_entry.add_to_hass(home.hass)
+    home.hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": urls["na"], "region": "na"},
     )
-    await story.set_up(compatible_entry)
-    await story.go(125)
+    await home.set_up(compatible_entry)
+    await home.run(125)
 
     assert compatible_entry.data["base_url"] == urls["eu"]
     assert compatible_entry.data["region"] == "eu"
     assert status_of(compatible_entry) == "operational"
-    assert len(compatible_entry.runtime_data.vehicles) == len(story.simulator.cars)
+    assert len(compatible_entry.runtime_data.vehicles) == len(home.simulator.cars)
     assert_no_errors(caplog)
 
 
 async def test_regions_that_redirect_to_each_other_cause_no_loop(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    urls, hass = story.simulator.urls, story.hass
-    entry = await story.settled(compatible_entry)
+    urls, hass = home.simulator.urls, home.hass
+    entry = await home.set_up_operational(compatible_entry)
     reloads = []
     schedule = hass.config_entries.async_schedule_reload
 
@@ -43,13 +45,13 @@ async def test_regions_that_redirect_to_each_other_cause_no_loop(
         schedule(entry_id)
 
     monkeypatch.setattr(hass.config_entries, "async_schedule_reload", count)
-    story.simulator.apply(
+    home.simulator.apply(
         {
             "eu.api": f'421 {{"error":"use base URL: {urls["na"]}, see {urls["na"]}"}}',
             "na.api": f'421 {{"error":"use base URL: {urls["eu"]}, see {urls["eu"]}"}}',
         }
     )
-    await story.go(1.5 * 3600)
+    await home.run(1.5 * 3600)
     assert len(reloads) == 1
     assert entry.data["base_url"] == urls["na"]
     assert status_of(entry) == "account_problem"
@@ -59,12 +61,12 @@ async def test_regions_that_redirect_to_each_other_cause_no_loop(
 
 
 async def test_no_other_host_is_shown_the_token(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     data = dict(entry.data)
-    story.simulator.set("eu.api", '421 {"error":"use base URL: https://example.org"}')
-    await story.go(125)
+    home.simulator.set("eu.api", '421 {"error":"use base URL: https://example.org"}')
+    await home.run(125)
 
     assert entry.data == data
     assert status_of(entry) == "account_problem"

@@ -16,7 +16,7 @@ from simulator import Simulator
 from tests.config_entries import fleet_entry, provider_entry, tesla_proxy_entry
 from tests.repository_files import keys_at, strings, translations
 
-from .story import Story, assert_available, assert_no_errors, status_of
+from .home import HomeUnderTest, assert_available, assert_no_errors, status_of
 from .test_table_of_answers import CASES, Case
 
 REPAIRS = {
@@ -31,9 +31,9 @@ DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 PAUSE = 960.0
 
 
-def repairs(story: Story) -> dict[str, IssueEntry]:
+def repairs(home: HomeUnderTest) -> dict[str, IssueEntry]:
     """Return the active repairs by translation key."""
-    issues = ir.async_get(story.hass).issues.values()
+    issues = ir.async_get(home.hass).issues.values()
     return {
         issue.translation_key or "": issue
         for issue in issues
@@ -42,15 +42,15 @@ def repairs(story: Story) -> dict[str, IssueEntry]:
 
 
 def assert_only_repair(
-    story: Story, entry: MockConfigEntry, key: str
+    home: HomeUnderTest, entry: MockConfigEntry, key: str
 ) -> dict[str, str]:
     """Check the only repair, and return its placeholders."""
-    (issue,) = repairs(story).values()
+    (issue,) = repairs(home).values()
     assert issue.translation_key == key
     assert issue.issue_id == f"{entry.entry_id}_{key}"
     assert issue.is_fixable is False
     assert (issue.learn_more_url or "").startswith("https://")
-    vins = [car.vin for car in story.simulator.cars.values()]
+    vins = [car.vin for car in home.simulator.cars.values()]
     assert not any(vin in issue.issue_id for vin in vins)
     names = dict(issue.translation_placeholders or {})
     for language in ("en", "de"):
@@ -67,99 +67,99 @@ def assert_only_repair(
     ids=list(CASES),
 )
 async def test_repairs_of_answers_that_need_the_user(
-    story: Story,
+    home: HomeUnderTest,
     case: Case,
     repair: str | None,
     provider: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = await provider_entry(story.hass, story.simulator, provider)
-    await story.settled(entry)
-    case.play(story.simulator, provider)
-    await story.go(300)
+    entry = await provider_entry(home.hass, home.simulator, provider)
+    await home.set_up_operational(entry)
+    case.play(home.simulator, provider)
+    await home.run(300)
     account = repair not in {None, "car_payment_needed"}
     # A single account error may pass: it counts when repeated after the pause.
-    assert set(repairs(story)) == ({repair} if repair and not account else set())
-    await story.go(1200)
+    assert set(repairs(home)) == ({repair} if repair and not account else set())
+    await home.run(1200)
     if repair is None:
-        assert repairs(story) == {}
+        assert repairs(home) == {}
     else:
-        assert_only_repair(story, entry, repair)
+        assert_only_repair(home, entry, repair)
         severity = IssueSeverity.ERROR if account else IssueSeverity.WARNING
-        assert repairs(story)[repair].severity is severity
-    await case.end(story, provider)
-    assert repairs(story) == {}
-    assert_available(story)
+        assert repairs(home)[repair].severity is severity
+    await case.end(home, provider)
+    assert repairs(home) == {}
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize("name", [name for name in REPAIRS if name != "402 for a car"])
 async def test_an_outage_raises_none_and_solves_none(
-    story: Story, compatible_entry: MockConfigEntry, name: str
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, name: str
 ) -> None:
-    entry = await story.settled(compatible_entry)
+    entry = await home.set_up_operational(compatible_entry)
     # A refusal does not count while its host is down.
-    story.simulator.apply({"eu.status": "503 down", "eu.api": CASES[name].answer})
+    home.simulator.apply({"eu.status": "503 down", "eu.api": CASES[name].answer})
     for _ in range(12):
-        await story.go(240)
-        assert repairs(story) == {}
-    story.simulator.set("eu.status", "ok")
-    await story.go(2 * PAUSE)
+        await home.run(240)
+        assert repairs(home) == {}
+    home.simulator.set("eu.status", "ok")
+    await home.run(2 * PAUSE)
     assert status_of(entry) == "account_problem"
-    assert set(repairs(story)) == {REPAIRS[name]}
-    story.simulator.apply(DOWN)
-    await story.go(2 * PAUSE)
+    assert set(repairs(home)) == {REPAIRS[name]}
+    home.simulator.apply(DOWN)
+    await home.run(2 * PAUSE)
     assert status_of(entry) == "outage"
-    assert set(repairs(story)) == {REPAIRS[name]}
-    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
-    await story.go(2 * PAUSE)
-    assert repairs(story) == {}
+    assert set(repairs(home)) == {REPAIRS[name]}
+    home.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    await home.run(2 * PAUSE)
+    assert repairs(home) == {}
 
 
 async def test_one_that_is_unloaded_says_nothing(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("eu.api", CASES["403 limit"].answer)
-    await story.go(2 * PAUSE)
-    assert_only_repair(story, entry, "billing_limit")
-    await story.restart(entry)
-    assert repairs(story) == {}
-    await story.go(2 * PAUSE)
-    assert_only_repair(story, entry, "billing_limit")
-    assert await story.hass.config_entries.async_remove(entry.entry_id)
-    assert repairs(story) == {}
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.api", CASES["403 limit"].answer)
+    await home.run(2 * PAUSE)
+    assert_only_repair(home, entry, "billing_limit")
+    await home.restart(entry)
+    assert repairs(home) == {}
+    await home.run(2 * PAUSE)
+    assert_only_repair(home, entry, "billing_limit")
+    assert await home.hass.config_entries.async_remove(entry.entry_id)
+    assert repairs(home) == {}
 
 
-async def test_a_car_without_a_subscription_is_named(story: Story) -> None:
-    entry = await provider_entry(story.hass, story.simulator, "teslemetry")
-    await story.settled(entry)
-    story.simulator.teslemetry.without_access.add("Ada")
-    await story.go(300)
-    assert assert_only_repair(story, entry, "car_payment_needed")["cars"] == "Ada"
-    assert repairs(story)["car_payment_needed"].learn_more_url == (
+async def test_a_car_without_a_subscription_is_named(home: HomeUnderTest) -> None:
+    entry = await provider_entry(home.hass, home.simulator, "teslemetry")
+    await home.set_up_operational(entry)
+    home.simulator.teslemetry.without_access.add("Ada")
+    await home.run(300)
+    assert assert_only_repair(home, entry, "car_payment_needed")["cars"] == "Ada"
+    assert repairs(home)["car_payment_needed"].learn_more_url == (
         "https://teslemetry.com/console"
     )
-    story.simulator.teslemetry.without_access.clear()
-    await story.go(900)
-    assert repairs(story) == {}
+    home.simulator.teslemetry.without_access.clear()
+    await home.run(900)
+    assert repairs(home) == {}
 
 
-async def registered(story: Story) -> MockConfigEntry:
+async def registered(home: HomeUnderTest) -> MockConfigEntry:
     """Return a signing entry whose application hosts its key."""
-    story.simulator.apps.host(public_pem(await async_get_signing_key(story.hass)))
-    story.simulator.apps.register("home.example.org", "eu")
-    return await fleet_entry(story.hass, story.simulator)
+    home.simulator.apps.host(public_pem(await async_get_signing_key(home.hass)))
+    home.simulator.apps.register("home.example.org", "eu")
+    return await fleet_entry(home.hass, home.simulator)
 
 
-async def paired(story: Story, *names: str) -> MockConfigEntry:
+async def paired(home: HomeUnderTest, *names: str) -> MockConfigEntry:
     """Set up a signing entry with cars that know its key."""
-    entry = await registered(story)
-    for name in story.simulator.cars:
-        story.simulator.set_signing(name, "required")
+    entry = await registered(home)
+    for name in home.simulator.cars:
+        home.simulator.set_signing(name, "required")
     for name in names:
-        story.simulator.pair(name, await async_get_signing_key(story.hass))
-    return await story.settled(entry)
+        home.simulator.pair(name, await async_get_signing_key(home.hass))
+    return await home.set_up_operational(entry)
 
 
 def link(simulator: Simulator, name: str) -> str:
@@ -167,68 +167,72 @@ def link(simulator: Simulator, name: str) -> str:
     return f"- [{name}](https://tesla.com/_ak/home.example.org?vin={vin})"
 
 
-async def test_a_refused_command_names_car_and_link(story: Story) -> None:
-    entry = await paired(story, "Ada", "Cy")
-    await story.go(7200)
-    assert repairs(story) == {}
-    key = await async_get_signing_key(story.hass)
-    story.simulator.computers["Ada"].whitelist.remove(key)
-    error = await story.act("unlock")
+async def test_a_refused_command_names_car_and_link(home: HomeUnderTest) -> None:
+    entry = await paired(home, "Ada", "Cy")
+    await home.run(7200)
+    assert repairs(home) == {}
+    key = await async_get_signing_key(home.hass)
+    home.simulator.computers["Ada"].whitelist.remove(key)
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "key_not_paired"
-    await story.go(70)
-    names = assert_only_repair(story, entry, "key_not_paired")
-    assert names["links"] == link(story.simulator, "Ada")
-    assert repairs(story)["key_not_paired"].severity is IssueSeverity.WARNING
+    await home.run(70)
+    names = assert_only_repair(home, entry, "key_not_paired")
+    assert names["links"] == link(home.simulator, "Ada")
+    assert repairs(home)["key_not_paired"].severity is IssueSeverity.WARNING
     # A command without a signature settles nothing.
-    assert await story.act("press", "button.ada_wake") is None
-    await story.go(70)
-    assert set(repairs(story)) == {"key_not_paired"}
-    story.simulator.pair("Ada", key)
-    assert await story.act("unlock") is None
-    await story.go(70)
-    assert repairs(story) == {}
+    assert await home.perform("press", "button.ada_wake") is None
+    await home.run(70)
+    assert set(repairs(home)) == {"key_not_paired"}
+    home.simulator.pair("Ada", key)
+    assert await home.perform("unlock") is None
+    await home.run(70)
+    assert repairs(home) == {}
 
 
 async def test_what_a_set_up_left_unpaired_is_found_and_followed(
-    story: Story,
+    home: HomeUnderTest,
 ) -> None:
-    entry = await paired(story)
-    await story.go(60)
-    names = assert_only_repair(story, entry, "key_not_paired")
-    both = sorted(link(story.simulator, name) for name in ("Ada", "Cy"))
+    entry = await paired(home)
+    await home.run(60)
+    names = assert_only_repair(home, entry, "key_not_paired")
+    both = sorted(link(home.simulator, name) for name in ("Ada", "Cy"))
     assert names["links"].split("\n") == both
-    key = await async_get_signing_key(story.hass)
-    story.simulator.pair("Cy", key)
-    await story.go(3700)
-    names = assert_only_repair(story, entry, "key_not_paired")
-    assert names["links"] == link(story.simulator, "Ada")
+    key = await async_get_signing_key(home.hass)
+    home.simulator.pair("Cy", key)
+    await home.run(3700)
+    names = assert_only_repair(home, entry, "key_not_paired")
+    assert names["links"] == link(home.simulator, "Ada")
     # In an outage nothing is asked, and the result stays.
-    story.simulator.apply(DOWN)
-    await story.go(3700)
-    assert set(repairs(story)) == {"key_not_paired"}
-    story.simulator.apply(dict.fromkeys(DOWN, "ok"))
-    story.simulator.pair("Ada", key)
-    await story.go(3900)
-    assert repairs(story) == {}
+    home.simulator.apply(DOWN)
+    await home.run(3700)
+    assert set(repairs(home)) == {"key_not_paired"}
+    home.simulator.apply(dict.fromkeys(DOWN, "ok"))
+    home.simulator.pair("Ada", key)
+    await home.run(3900)
+    assert repairs(home) == {}
 
 
-async def test_a_car_that_takes_plain_commands_needs_no_key(story: Story) -> None:
-    await story.settled(await registered(story))
-    await story.go(3700)
-    assert repairs(story) == {}
+async def test_a_car_that_takes_plain_commands_needs_no_key(
+    home: HomeUnderTest,
+) -> None:
+    await home.set_up_operational(await registered(home))
+    await home.run(3700)
+    assert repairs(home) == {}
 
 
-async def test_a_key_file_that_cannot_be_used(story: Story, key_file: Path) -> None:
-    await story.hass.async_add_executor_job(key_file.write_text, "no key")
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.set_up(entry)
-    assert_only_repair(story, entry, "key_file")
-    await story.go(130)
+async def test_a_key_file_that_cannot_be_used(
+    home: HomeUnderTest, key_file: Path
+) -> None:
+    await home.hass.async_add_executor_job(key_file.write_text, "no key")
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up(entry)
+    assert_only_repair(home, entry, "key_file")
+    await home.run(130)
     assert status_of(entry) == "operational"
-    await story.hass.async_add_executor_job(key_file.unlink)
-    await story.restart(entry)
-    assert repairs(story) == {}
+    await home.hass.async_add_executor_job(key_file.unlink)
+    await home.restart(entry)
+    assert repairs(home) == {}
 
 
 def test_every_repair_has_a_case() -> None:
@@ -249,51 +253,53 @@ def test_every_repair_has_a_case() -> None:
 
 
 async def test_one_car_that_is_refused_is_named_and_hits_no_other(
-    story: Story, compatible_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    simulator = story.simulator
-    entry = await story.settled(compatible_entry)
+    simulator = home.simulator
+    entry = await home.set_up_operational(compatible_entry)
     refused = '403 {"response":null,"error":"forbidden","error_description":""}'
     simulator.set("eu.data@models", refused)
     for _ in range(16):
-        await story.go(300)
+        await home.run(300)
         assert status_of(entry) == "operational"
-    assert assert_only_repair(story, entry, "car_refused")["cars"] == "Cy"
-    assert await story.act("unlock") is None
-    assert await story.act("unlock", "lock.cy_lock") is None
-    assert story.states()["sensor.cy_connection"] == "cloud"
+    assert assert_only_repair(home, entry, "car_refused")["cars"] == "Cy"
+    assert await home.perform("unlock") is None
+    assert await home.perform("unlock", "lock.cy_lock") is None
+    assert home.states()["sensor.cy_connection"] == "cloud"
     # Refused calls are repeated rarely.
     assert 1 < simulator.usage.by_status["eu.vehicle_data 403"] <= 8
     simulator.set("eu.data@models", "ok")
-    await story.go(2 * PAUSE)
-    assert repairs(story) == {}
+    await home.run(2 * PAUSE)
+    assert repairs(home) == {}
     assert_no_errors(caplog)
 
 
 # Tesla's proxy drops the body of the refusal.
 @pytest.mark.parametrize("provider", ["compatible", "tesla_proxy"])
 async def test_a_token_that_may_not_see_the_location_shows_all_else(
-    story: Story, caplog: pytest.LogCaptureFixture, provider: str
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture, provider: str
 ) -> None:
-    simulator = story.simulator
+    simulator = home.simulator
     entry = (
         tesla_proxy_entry(simulator)
         if provider == "tesla_proxy"
-        else await provider_entry(story.hass, simulator, provider)
+        else await provider_entry(home.hass, simulator, provider)
     )
     scopes = ("vehicle_device_data", "vehicle_cmds", "vehicle_charging_cmds")
-    entry.add_to_hass(story.hass)
-    story.hass.config_entries.async_update_entry(
+    entry.add_to_hass(home.hass)
+    home.hass.config_entries.async_update_entry(
         entry, data={**entry.data, "token": simulator.access_token(*scopes)}
     )
-    await story.settled(entry)
-    await story.go(3600)
+    await home.set_up_operational(entry)
+    await home.run(3600)
     assert status_of(entry) == "operational"
-    assert story.states()["sensor.ada_battery"] == "64"
-    assert story.states()["device_tracker.ada_location"] == "unknown"
+    assert home.states()["sensor.ada_battery"] == "64"
+    assert home.states()["device_tracker.ada_location"] == "unknown"
     # Each car may have been asked before the first answer arrived.
     assert simulator.usage.by_status["eu.vehicle_data 403"] <= 2
-    assert repairs(story) == {}
+    assert repairs(home) == {}
     assert_no_errors(caplog)
 
 
@@ -306,37 +312,37 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
     ],
 )
 async def test_who_still_asks_the_closed_api_is_named(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     data: dict[str, str],
     state: ConfigEntryState,
     expected: bool,
 ) -> None:
     other = MockConfigEntry(domain="tesla_custom", data=data, title="owner@example.org")
-    other.add_to_hass(story.hass)
-    other.mock_state(story.hass, state)
-    entry = await story.settled(compatible_entry)
-    assert repairs(story) == {}
-    await story.go(2 * PAUSE)
+    other.add_to_hass(home.hass)
+    other.mock_state(home.hass, state)
+    entry = await home.set_up_operational(compatible_entry)
+    assert repairs(home) == {}
+    await home.run(2 * PAUSE)
     if not expected:
-        assert repairs(story) == {}
+        assert repairs(home) == {}
         return
-    names = assert_only_repair(story, entry, "owner_api_closed")
+    names = assert_only_repair(home, entry, "owner_api_closed")
     assert names["integration"] == "Tesla Custom Integration"
     assert status_of(entry) == "operational"
-    other.mock_state(story.hass, ConfigEntryState.LOADED)
-    await story.go(120)
-    assert repairs(story) == {}
+    other.mock_state(home.hass, ConfigEntryState.LOADED)
+    await home.run(120)
+    assert repairs(home) == {}
 
 
 async def test_no_closed_api_repair_during_an_outage(
-    story: Story, compatible_entry: MockConfigEntry
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     other = MockConfigEntry(domain="tesla_custom", data={})
-    other.add_to_hass(story.hass)
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    other.mock_state(story.hass, ConfigEntryState.SETUP_RETRY)
-    await story.go(3 * PAUSE)
+    other.add_to_hass(home.hass)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    other.mock_state(home.hass, ConfigEntryState.SETUP_RETRY)
+    await home.run(3 * PAUSE)
     assert status_of(entry) == "outage"
-    assert repairs(story) == {}
+    assert repairs(home) == {}

@@ -24,7 +24,7 @@ from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
 from harness.phone import Phone, registered
 
-from .story import LOCK, Story, assert_no_errors
+from .home import LOCK, HomeUnderTest, assert_no_errors
 
 OLD = Path(__file__).parents[1] / "fixtures" / "blueprints"
 RELAY = "take_your_keycard.yaml"
@@ -41,7 +41,7 @@ SIGN_IN_DOWN = {"auth.token": "503 down", "auth.authorize": "503 down"}
 @pytest.fixture
 async def phone(
     hass: HomeAssistant,
-    story: Story,
+    home: HomeUnderTest,
     tmp_path: Path,
     hass_client: ClientSessionGenerator,
 ) -> AsyncIterator[Phone]:
@@ -61,20 +61,20 @@ def mail(hass: HomeAssistant) -> list[ServiceCall]:
     return async_mock_service(hass, "test", "own")
 
 
-def installed(story: Story) -> Path:
+def installed(home: HomeUnderTest) -> Path:
     """Return the folder of the installed blueprints."""
-    return Path(story.hass.config.config_dir, "blueprints", "automation", DOMAIN)
+    return Path(home.hass.config.config_dir, "blueprints", "automation", DOMAIN)
 
 
 async def updated_home(
-    story: Story,
+    home: HomeUnderTest,
     entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     version: str,
     *automations: dict[str, Any],
 ) -> MockConfigEntry:
     """Set up a home that has the files of a version and automations made from them."""
-    folder = installed(story)
+    folder = installed(home)
     shutil.copytree(OLD / version, folder)
     hass_storage[STORE_KEY] = {
         "version": 1,
@@ -86,20 +86,20 @@ async def updated_home(
         },
     }
     assert await async_setup_component(
-        story.hass, "automation", {"automation": list(automations)}
+        home.hass, "automation", {"automation": list(automations)}
     )
-    await story.pace.settle()
-    entry.add_to_hass(story.hass)
+    await home.time_control.settle()
+    entry.add_to_hass(home.hass)
     options = {
         name: value for name, value in entry.options.items() if name != "notifications"
     }
-    story.hass.config_entries.async_update_entry(entry, options=options)
+    home.hass.config_entries.async_update_entry(entry, options=options)
     # The automations had the entities before.
-    er.async_get(story.hass).async_get_or_create(
+    er.async_get(home.hass).async_get_or_create(
         "event", DOMAIN, f"{entry.entry_id}_outage", suggested_object_id=OUTAGE[6:]
     )
-    await story.settled(entry)
-    states = story.hass.states.async_all("automation")
+    await home.set_up_operational(entry)
+    states = home.hass.states.async_all("automation")
     assert [state.state for state in states] == ["on"] * len(automations)
     return entry
 
@@ -111,8 +111,8 @@ def relay(phone: Phone, **inputs: Any) -> dict[str, Any]:
     return {"id": "relay", "alias": "Relay", "use_blueprint": use}
 
 
-async def turn_off(story: Story) -> None:
-    await story.hass.services.async_call(
+async def turn_off(home: HomeUnderTest) -> None:
+    await home.hass.services.async_call(
         "automation", "turn_off", {"entity_id": "all"}, blocking=True
     )
 
@@ -120,7 +120,7 @@ async def turn_off(story: Story) -> None:
 @pytest.mark.parametrize("version", ["0.1.0", "after_0.1.0"])
 async def test_each_phone_is_told_once(
     *,
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     phone: Phone,
     hass_storage: dict[str, Any],
@@ -128,29 +128,29 @@ async def test_each_phone_is_told_once(
     version: str,
 ) -> None:
     entry = await updated_home(
-        story, compatible_entry, hass_storage, version, relay(phone)
+        home, compatible_entry, hass_storage, version, relay(phone)
     )
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     assert phone.titles == ["Take your keycard and key fob"]
-    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
     assert not [tag for tag in bells if tag.startswith("keycard_")]
-    await story.restart(entry)
-    story.simulator.apply(UP)
-    await story.go(1200)
+    await home.restart(entry)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert phone.titles[1:] == ["All clear: Tesla's cloud is back"]
     assert not [tag for tag in bells if tag.startswith("keycard_")]
     # What was installed stays as it was, beside what is shipped now.
-    files = {path.name: path for path in installed(story).iterdir()}
+    files = {path.name: path for path in installed(home).iterdir()}
     for path in (OLD / version).iterdir():
         assert files.pop(path.name).read_bytes() == path.read_bytes()
     assert set(files) == {path.name for path in BUNDLED_BLUEPRINTS.iterdir()}
-    await turn_off(story)
+    await turn_off(home)
     assert_no_errors(caplog)
 
 
 async def test_the_switch_takes_the_recipients_over(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     phone: Phone,
     hass_storage: dict[str, Any],
@@ -160,16 +160,16 @@ async def test_the_switch_takes_the_recipients_over(
         phone, wait={"minutes": 2}, notify_entities=["notify.mail"], **quiet
     )
     entry = await updated_home(
-        story, compatible_entry, hass_storage, "after_0.1.0", automation
+        home, compatible_entry, hass_storage, "after_0.1.0", automation
     )
-    issue = ir.async_get(story.hass).async_get_issue(
+    issue = ir.async_get(home.hass).async_get_issue(
         DOMAIN, f"old_relay_{entry.entry_id}"
     )
     assert issue is not None
-    flow = await async_create_fix_flow(story.hass, issue.issue_id, issue.data)
+    flow = await async_create_fix_flow(home.hass, issue.issue_id, issue.data)
     assert isinstance(flow, SwitchToKeycard)
-    flow.hass = story.hass
-    await story.drive(flow.async_step_confirm({}))
+    flow.hass = home.hass
+    await home.run_task(flow.async_step_confirm({}))
     assert [one.unique_id for one in entry.subentries.values()] == [
         "bell",
         f"phone:{phone.device_id}",
@@ -183,10 +183,10 @@ async def test_the_switch_takes_the_recipients_over(
         "quiet_from": "01:00:00",
         "quiet_to": "01:30:00",
     }
-    story.simulator.apply(DOWN)
-    await story.go(600)
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(DOWN)
+    await home.run(600)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert phone.titles == [
         "Take your keycard and key fob",
         "All clear: Tesla's cloud is back",
@@ -194,33 +194,33 @@ async def test_the_switch_takes_the_recipients_over(
 
 
 async def test_automations_that_are_off_notify_nobody(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     phone: Phone,
     hass_storage: dict[str, Any],
 ) -> None:
     """So Keycard does so by itself."""
     off = {**relay(phone), "initial_state": False}
-    folder = installed(story)
+    folder = installed(home)
     shutil.copytree(OLD / "after_0.1.0", folder)
-    assert await async_setup_component(story.hass, "automation", {"automation": [off]})
+    assert await async_setup_component(home.hass, "automation", {"automation": [off]})
     options = {
         name: value
         for name, value in compatible_entry.options.items()
         if name != "notifications"
     }
-    compatible_entry.add_to_hass(story.hass)
-    story.hass.config_entries.async_update_entry(compatible_entry, options=options)
-    entry = await story.settled(compatible_entry)
+    compatible_entry.add_to_hass(home.hass)
+    home.hass.config_entries.async_update_entry(compatible_entry, options=options)
+    entry = await home.set_up_operational(compatible_entry)
     assert entry.options["notifications"] == {"before": True, "enabled": True}
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    bells = persistent_notification._async_get_or_create_notifications(story.hass)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
     assert "keycard_eu" in bells
 
 
 async def test_the_other_two_go_on(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     phone: Phone,
     mail: list[ServiceCall],
@@ -243,20 +243,20 @@ async def test_the_other_two_go_on(
             "input": {**given, "early_warning": warning},
         },
     }
-    story.simulator.cars["Ada"].locked = False
+    home.simulator.cars["Ada"].locked = False
     await updated_home(
-        story, compatible_entry, hass_storage, "after_0.1.0", lock_up, warn
+        home, compatible_entry, hass_storage, "after_0.1.0", lock_up, warn
     )
-    story.simulator.apply(NA_DOWN)
-    await story.go(1200)
-    story.simulator.apply(NA_UP)
-    await story.go(1200)
-    story.simulator.apply(SIGN_IN_DOWN)
-    await story.go(900)
+    home.simulator.apply(NA_DOWN)
+    await home.run(1200)
+    home.simulator.apply(NA_UP)
+    await home.run(1200)
+    home.simulator.apply(SIGN_IN_DOWN)
+    await home.run(900)
     assert [call.data["title"] for call in mail] == [
         "Tesla's cloud is down in another region",
         "Over in the other region",
         "Cars locked during an outage",
     ]
-    assert story.simulator.cars["Ada"].locked
-    await turn_off(story)
+    assert home.simulator.cars["Ada"].locked
+    await turn_off(home)

@@ -22,8 +22,8 @@ from simulator.bluetooth import LinkConditions
 from simulator.scenarios.scenario import CarSpec
 from tests.config_entries import provider_entry
 
+from .home import HomeUnderTest, assert_no_errors, status_of
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
-from .story import Story, assert_no_errors, status_of
 
 CONDITIONS = (
     ("eu.api", '500 {"error":"upstream internal error"}'),
@@ -39,36 +39,38 @@ CONDITIONS = (
 
 @pytest.mark.parametrize("provider", ["compatible", "fleet", "teslemetry"])
 async def test_the_log_of_all_features_contains_no_secrets(
-    story: Story, caplog: pytest.LogCaptureFixture, provider: str
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture, provider: str
 ) -> None:
-    simulator = story.simulator
+    simulator = home.simulator
     if provider != "compatible":
         simulator.set_signing("Ada", "required")
-    simulator.pair("Ada", await async_get_signing_key(story.hass))
+    simulator.pair("Ada", await async_get_signing_key(home.hass))
     nameless = simulator.add_car(CarSpec(name="Nameless", model="model3", year=2022))
     nameless.name = ""
     loggers = ("custom_components.keycard", "tesla_fleet_api", "aiohttp")
     for logger in ("", "homeassistant", *loggers):
         caplog.set_level(logging.DEBUG, logger)
-    entry = await story.settled(await provider_entry(story.hass, simulator, provider))
+    entry = await home.set_up_operational(
+        await provider_entry(home.hass, simulator, provider)
+    )
     for subject, condition in CONDITIONS:
         simulator.set(subject, condition)
-        await story.go(65)
-        await story.act("unlock")
+        await home.run(65)
+        await home.perform("unlock")
         simulator.set(subject, "ok")
     simulator.cars["Ada"].drive()
-    await story.go(1300)
+    await home.run(1300)
     simulator.remove_car("Cy")
-    await story.go(25 * 3600)
-    await story.restart(entry)
-    await story.go(60)
+    await home.run(25 * 3600)
+    await home.restart(entry)
+    await home.run(60)
     assert_no_errors(caplog)
 
     private = {simulator.token.lower(), *_secrets(entry.data["token"])}
     for car in (*simulator.cars.values(), nameless):
         private |= {car.vin.lower(), str(car.id)}
         private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
-    assert story.states()["lock.model_3_lock"] != "unavailable"
+    assert home.states()["lock.model_3_lock"] != "unavailable"
     messages = [
         (record.name, record.getMessage())
         for record in caplog.records
@@ -107,16 +109,16 @@ async def near(
 
 
 async def test_no_marker_comes_out_anywhere_over_either_transport(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     near: NearVehicle,
     caplog: pytest.LogCaptureFixture,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    simulator, car = story.simulator, near.car
+    simulator, car = home.simulator, near.car
     for logger in ("", "homeassistant", *LOGGERS, "aiohttp"):
         caplog.set_level(logging.DEBUG, logger)
-    entry = await story.settled(with_paired_vehicle(compatible_entry, car))
+    entry = await home.set_up_operational(with_paired_vehicle(compatible_entry, car))
     said = f"token {OPAQUE} of {MAIL} for {car.vin.lower()}, PIN {PIN}, at {PLACE}"
     said += f" {car.home_position[0]:.5f}, {car.home_position[1]:.5f}"
     bodies = (
@@ -130,17 +132,17 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
         for status in (200, 401, 403, 500):
             for body in bodies:
                 simulator.set(subject, f"{status} {body}")
-                await story.go(5)
-        await story.go(61)
-        await story.act("unlock")
+                await home.run(5)
+        await home.run(61)
+        await home.perform("unlock")
         simulator.set(subject, "ok")
     # Over Bluetooth alone, with all data of the car.
     simulator.apply(dict.fromkeys(("all.status", "all.api"), "timeout"))
-    await story.until(lambda: status_of(entry) == "outage", 180)
+    await home.until(lambda: status_of(entry) == "outage", 180)
     car.drive()
-    await story.go(600)
-    assert await story.act("lock") is None
-    await story.go(60)
+    await home.run(600)
+    assert await home.perform("lock") is None
+    await home.run(60)
     records = [one for one in caplog.records if one.name.startswith(LOGGERS)]
     words = [one.getMessage() + (one.exc_text or "") for one in records]
     assert any("latitude: " in one for one in words)
@@ -155,13 +157,13 @@ async def test_no_marker_comes_out_anywhere_over_either_transport(
 
     assert [one for one in words if found(one)] == []
     # Diagnostics, with outages that name a car of another entry.
-    outage = story.hass.data[DATA_STORE].outage_log.outages[-1]
+    outage = home.hass.data[DATA_STORE].outage_log.outages[-1]
     outage.notified_vehicles.add(LEFT)
-    assert await async_setup_component(story.hass, "diagnostics", {})
+    assert await async_setup_component(home.hass, "diagnostics", {})
     messages = json.dumps(
-        await get_diagnostics_for_config_entry(story.hass, hass_client, entry)
+        await get_diagnostics_for_config_entry(home.hass, hass_client, entry)
     )
     assert "other_car_1" in messages
     assert found(messages) == []
-    for issue in ir.async_get(story.hass).issues.values():
+    for issue in ir.async_get(home.hass).issues.values():
         assert found(issue.issue_id) == []

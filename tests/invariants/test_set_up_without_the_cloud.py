@@ -22,9 +22,9 @@ from custom_components.keycard.outage.detector import StoredDetector
 from custom_components.keycard.runtime.storage import STORE_KEY, EntryStore, StoredEntry
 from tests.conftest import HOME
 
-from .story import (
+from .home import (
     LOCK,
-    Story,
+    HomeUnderTest,
     assert_available,
     assert_no_errors,
     entity_ids,
@@ -59,58 +59,58 @@ type Failing = Mapping[str, str]
 
 @each_failure
 async def test_all_entities_are_available_at_once_during_any_failure(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     failing: Failing,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    before = story.states()
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
-    story.simulator.apply(failing)
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    began = story.clock.monotonic()
-    await story.set_up(entry)
-    await story.hass.async_block_till_done()
-    assert story.clock.monotonic() - began < 5
-    assert set(story.states()) == set(before)
-    assert_available(story)
+    entry = await home.set_up_operational(compatible_entry)
+    before = home.states()
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    home.simulator.apply(failing)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    began = home.clock.monotonic()
+    await home.set_up(entry)
+    await home.hass.async_block_till_done()
+    assert home.clock.monotonic() - began < 5
+    assert set(home.states()) == set(before)
+    assert_available(home)
     for car in ("ada", "cy"):
         contact = f"sensor.{car}_last_contact"
-        assert story.states()[contact] == before[contact] != "unknown"
-    assert story.states()[LOCK] == before[LOCK] == "locked"
-    assert story.states()[TRACKER] == before[TRACKER] != "unknown"
+        assert home.states()[contact] == before[contact] != "unknown"
+    assert home.states()[LOCK] == before[LOCK] == "locked"
+    assert home.states()[TRACKER] == before[TRACKER] != "unknown"
 
-    await story.go(600)
-    assert_available(story)
+    await home.run(600)
+    assert_available(home)
     assert_no_errors(caplog)
-    assert story.reauths() == 0
+    assert home.reauths() == 0
     # No car moved or was unlocked: no change may be shown.
     assert states_of(changes, LOCK) == ["locked"]
     assert states_of(changes, TRACKER) == [before[TRACKER]]
-    await story.go(1800)
+    await home.run(1800)
     # After half an hour without contact the old state is not claimed any more.
     assert states_of(changes, LOCK) == ["locked", "unknown"]
-    assert_available(story)
+    assert_available(home)
 
 
 @each_failure
 async def test_a_first_start_while_no_call_is_answered(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     failing: Failing,
 ) -> None:
-    story.simulator.apply(failing)
-    await story.set_up(compatible_entry)
-    await story.go(300)
-    assert story.states()[OUTAGE] == "off"
-    assert story.reauths() == 0
-    assert_available(story)
+    home.simulator.apply(failing)
+    await home.set_up(compatible_entry)
+    await home.run(300)
+    assert home.states()[OUTAGE] == "off"
+    assert home.reauths() == 0
+    assert_available(home)
     assert_no_errors(caplog)
-    story.simulator.apply(dict.fromkeys(failing, "ok"))
-    await story.go(700)
-    assert story.states()[LOCK] == "locked"
+    home.simulator.apply(dict.fromkeys(failing, "ok"))
+    await home.run(700)
+    assert home.states()[LOCK] == "locked"
     assert status_of(compatible_entry) == "operational"
     assert_no_errors(caplog)
 
@@ -121,18 +121,18 @@ async def test_a_first_start_while_no_call_is_answered(
     ids=["well", "down"],
 )
 async def test_the_first_state_after_a_restart_is_the_last_one_before(
-    story: Story, compatible_entry: MockConfigEntry, failing: Failing, shown: str
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, failing: Failing, shown: str
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(failing)
-    await story.go(180)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(failing)
+    await home.run(180)
     assert status_of(entry) == shown
-    before = story.states()
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    await story.set_up(entry)
-    await story.go(180)
-    for entity_id in entity_ids(story.hass):
+    before = home.states()
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    await home.set_up(entry)
+    await home.run(180)
+    for entity_id in entity_ids(home.hass):
         first = states_of(changes, entity_id)[0]
         assert first != "unavailable"
         if "tesla_cloud" in entity_id and "reachable" not in entity_id:
@@ -145,11 +145,11 @@ async def test_the_first_state_after_a_restart_is_the_last_one_before(
 
 
 async def test_the_first_state_is_not_unknown(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    changes = async_capture_events(story.hass, EVENT_STATE_CHANGED)
-    await story.set_up(watching_entry)
-    await story.go(5)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    await home.set_up(watching_entry)
+    await home.run(5)
     cloud = "tesla_cloud"
     assert states_of(changes, f"sensor.{cloud}_status") == [
         "undetermined",
@@ -160,41 +160,41 @@ async def test_the_first_state_is_not_unknown(
 
 
 async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
-    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.set("car.Ada", "asleep")
-    await story.go(4 * 3600)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(4 * 3600)
     hass_storage.clear()
-    assert story.states()[LOCK] == "locked"
+    assert home.states()[LOCK] == "locked"
     # Home Assistant stops without unloading entries.
     for event in (EVENT_HOMEASSISTANT_STOP, EVENT_HOMEASSISTANT_FINAL_WRITE):
-        story.hass.bus.async_fire(event)
-        await story.pace.settle()
+        home.hass.bus.async_fire(event)
+        await home.time_control.settle()
     written = deepcopy(hass_storage[f"keycard.{entry.entry_id}"])
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     hass_storage[f"keycard.{entry.entry_id}"] = written
-    await story.set_up(entry)
-    assert story.states()[LOCK] == "locked"
-    await story.go(300)
-    assert story.states()[LOCK] == "locked"
+    await home.set_up(entry)
+    assert home.states()[LOCK] == "locked"
+    await home.run(300)
+    assert home.states()[LOCK] == "locked"
 
 
 @pytest.mark.parametrize("order", [("soon", "later"), ("later", "soon"), ("soon",)])
 async def test_what_is_to_be_kept_soon_is_not_put_off(
-    story: Story, hass_storage: dict[str, Any], order: tuple[str, ...]
+    home: HomeUnderTest, hass_storage: dict[str, Any], order: tuple[str, ...]
 ) -> None:
     kept = StoredEntry(saved="now", judge=cast(StoredDetector, {}), cars={}, keys={})
-    memory = EntryStore(story.hass, "entry", lambda: kept)
+    memory = EntryStore(home.hass, "entry", lambda: kept)
     for round_ in range(2):
         for when in order:
             getattr(memory, f"async_save_{when}")()
-        await story.go(1.5)
+        await home.run(1.5)
         assert hass_storage.pop("keycard.entry", None) is not None, round_
         memory.async_save_later()
-        await story.go(30)
+        await home.run(30)
         assert "keycard.entry" not in hass_storage
-        await story.go(31)
+        await home.run(31)
         assert hass_storage.pop("keycard.entry", None) is not None, round_
 
 
@@ -212,21 +212,21 @@ async def test_what_is_to_be_kept_soon_is_not_put_off(
     ids=["empty", "list", "no id", "key", "status", "since", "no judgement"],
 )
 async def test_what_cannot_be_read_is_asked_anew(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
     spoil: Callable[[dict[str, Any]], None],
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    entry = await home.set_up_operational(compatible_entry)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
-    await story.set_up(entry)
+    await home.set_up(entry)
     assert caplog.text.count(": Ignoring invalid storage data") == 1
-    await story.go(700)
+    await home.run(700)
     assert status_of(entry) == "operational"
     assert len(entry.runtime_data.vehicles) == len(HOME.cars)
-    assert_available(story)
+    assert_available(home)
     assert_no_errors(caplog)
 
 
@@ -240,31 +240,31 @@ async def test_what_cannot_be_read_is_asked_anew(
     ],
 )
 async def test_a_journal_that_cannot_be_read_is_begun_anew(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
     spoilt: dict[str, Any],
 ) -> None:
     hass_storage[STORE_KEY] = {"version": 1, "data": spoilt}
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     assert caplog.text.count("Ignoring invalid storage data of outages") == 1
     assert_no_errors(caplog)
 
 
 async def test_what_is_private_is_kept_private(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.hass.config.config_dir = str(tmp_path)
+    entry = await home.set_up_operational(compatible_entry)
+    home.hass.config.config_dir = str(tmp_path)
     store = entry.runtime_data.store._store
-    await story.hass.async_add_executor_job(store._write_data, {"data": {}})
-    file = await story.hass.async_add_executor_job(Path(store.path).stat)
+    await home.hass.async_add_executor_job(store._write_data, {"data": {}})
+    file = await home.hass.async_add_executor_job(Path(store.path).stat)
     assert file.st_mode & 0o777 == 0o600
     # Readable files contain no car's name or key.
-    vins = [car.vin for car in story.simulator.cars.values()]
+    vins = [car.vin for car in home.simulator.cars.values()]
     ledger = json.dumps(hass_storage[STORE_KEY])
-    assert not any(secret in ledger for secret in (*vins, story.simulator.token))
+    assert not any(secret in ledger for secret in (*vins, home.simulator.token))

@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.runtime.storage import DATA_STORE, STORE_KEY, HomeStore
 
-from .story import Story, assert_available, assert_no_errors, status_of
+from .home import HomeUnderTest, assert_available, assert_no_errors, status_of
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -62,9 +62,9 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.fixture
-def storage(story: Story, tmp_path: Path) -> Iterator[Path]:
+def storage(home: HomeUnderTest, tmp_path: Path) -> Iterator[Path]:
     """Use storage in files of a temporary folder."""
-    story.hass.config.config_dir = str(tmp_path)
+    home.hass.config.config_dir = str(tmp_path)
     path = tmp_path / ".storage"
     path.mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ def storage(story: Story, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("broken", BROKEN)
 async def test_stores_that_cannot_be_read_are_set_aside(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
     storage: Path,
@@ -85,11 +85,11 @@ async def test_stores_that_cannot_be_read_are_set_aside(
     for name in names:
         BROKEN[broken](storage / name)
         # It has looked for files before.
-        get_internal_store_manager(story.hass).async_invalidate(name)
-    entry = await story.settled(compatible_entry)
+        get_internal_store_manager(home.hass).async_invalidate(name)
+    entry = await home.set_up_operational(compatible_entry)
     assert len(entry.runtime_data.vehicles) == 2
-    assert_available(story)
-    issues = ir.async_get(story.hass)
+    assert_available(home)
+    issues = ir.async_get(home.hass)
     for name in names:
         # Home Assistant itself sets invalid JSON aside and reports it.
         corrupt = list(storage.glob(f"{name}.corrupt.*"))
@@ -104,7 +104,7 @@ async def test_stores_that_cannot_be_read_are_set_aside(
                 f"unreadable storage file {name}" in one for one in caplog.messages
             ]
             assert sum(messages) == 1
-    assert await story.hass.config_entries.async_remove(entry.entry_id)
+    assert await home.hass.config_entries.async_remove(entry.entry_id)
     assert issues.async_get_issue(DOMAIN, f"{names[1]}_unreadable") is None
 
 
@@ -139,34 +139,34 @@ BAD_PARTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
 
 @pytest.mark.parametrize("part", BAD_PARTS.values(), ids=list(BAD_PARTS))
 async def test_an_unreadable_part_is_skipped_and_reported_once(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
     part: tuple[Callable[[dict[str, Any]], Any], str, str],
 ) -> None:
     spoil, messages, status = part
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(120)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(120)
     assert status_of(entry) == "outage"
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
-    await story.set_up(entry)
+    await home.set_up(entry)
     assert entry.runtime_data.detector.assessment.status == status
     judge = entry.runtime_data.detector
     assert (judge.assessment.since is None) is (status != "outage")
     assert len(entry.runtime_data.vehicles) == 2
     (line,) = [one for one in caplog.messages if "Ignoring invalid storage data" in one]
     assert messages in line
-    await story.go(120)
+    await home.run(120)
     assert status_of(entry) == "outage"
-    assert_available(story)
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 async def test_an_outage_that_cannot_be_read_hides_no_other(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
@@ -193,7 +193,7 @@ async def test_an_outage_that_cannot_be_read_hides_no_other(
     ]
     data = {"outages": [bad[0], good, *bad[1:]], "hosts": {}, "days": {"eu": []}}
     hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     assert len(entry.runtime_data.coordinator._home_store.outage_log.outages) == 1
     messages = [
         one for one in caplog.messages if "invalid storage data of outages" in one
@@ -214,18 +214,18 @@ def with_shifted_times(stored: object, by: timedelta) -> Any:
 
 
 async def test_a_backup_of_long_ago_is_no_outage_since_then(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(600)
-    assert story.states()["sensor.ada_key_to_take"] == "keycard"
-    ledger = story.hass.data[DATA_STORE]
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(600)
+    assert home.states()["sensor.ada_key_to_take"] == "keycard"
+    ledger = home.hass.data[DATA_STORE]
     (outage,) = ledger.outage_log.outages
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     name = f"keycard.{entry.entry_id}"
     hass_storage[name] = with_shifted_times(hass_storage[name], -timedelta(days=60))
     outage.start -= timedelta(days=60)
@@ -233,26 +233,26 @@ async def test_a_backup_of_long_ago_is_no_outage_since_then(
     outage._extended_at = None
     for one in ledger._hosts.values():
         one["down"] = False
-    story.simulator.apply(UP)
-    await story.set_up(entry)
+    home.simulator.apply(UP)
+    await home.set_up(entry)
     assert status_of(entry) == "undetermined"
-    assert story.states()["sensor.ada_key_to_take"] == "usual"
-    await story.go(300)
+    assert home.states()["sensor.ada_key_to_take"] == "usual"
+    await home.run(300)
     assert status_of(entry) == "operational"
     assert outage.end is not None
     assert outage.length < timedelta(minutes=15)
     # A current outage is a new one.
-    story.simulator.apply(DOWN)
-    await story.go(120)
+    home.simulator.apply(DOWN)
+    await home.run(120)
     assert len(ledger.outage_log.outages) == 2
     assert_no_errors(caplog)
 
 
 async def test_hosts_of_a_ledger_of_long_ago_are_not_down(
-    story: Story, watching_entry: MockConfigEntry, hass_storage: dict[str, Any]
+    home: HomeUnderTest, watching_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    url = f"{story.simulator.urls['eu']}/status"
-    now = story.clock.now(UTC)
+    url = f"{home.simulator.urls['eu']}/status"
+    now = home.clock.now(UTC)
     for age, status in ((timedelta(days=60), "undetermined"), (timedelta(), "outage")):
         saved = (now - age).isoformat()
         data = {
@@ -261,38 +261,38 @@ async def test_hosts_of_a_ledger_of_long_ago_are_not_down(
             "saved": saved,
         }
         hass_storage[STORE_KEY] = {"version": 1, "minor_version": 1, "data": data}
-        ledger = HomeStore(story.hass)
+        ledger = HomeStore(home.hass)
         await ledger.async_load()
         assert ledger._hosts[url] == {"verified": True, "down": status == "outage"}
 
 
 async def test_a_kill_in_an_outage_is_as_a_restart(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(120)
-    (event,) = [one for one in story.states() if one.startswith("event.")]
-    before = story.hass.states.get(event)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(120)
+    (event,) = [one for one in home.states() if one.startswith("event.")]
+    before = home.hass.states.get(event)
     assert before is not None
     assert before.attributes["notice"] is not None
     name = f"keycard.{entry.entry_id}"
     written = deepcopy(hass_storage[name])
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     # After a kill only written data are left.
     hass_storage[name] = written
-    async_get(story.hass).last_states.pop(event, None)
-    await story.set_up(entry)
-    after = story.hass.states.get(event)
+    async_get(home.hass).last_states.pop(event, None)
+    await home.set_up(entry)
+    after = home.hass.states.get(event)
     assert after is not None
     assert (after.state, after.attributes) == (before.state, before.attributes)
     # Automations still measure from the first notice.
-    story.simulator.apply(UP)
-    await story.go(600)
-    ended = story.hass.states.get(event)
+    home.simulator.apply(UP)
+    await home.run(600)
+    ended = home.hass.states.get(event)
     assert ended is not None
     assert ended.attributes["notice"] == "all_clear"
     assert ended.attributes["told_since"] == before.attributes["told_since"]
@@ -300,45 +300,47 @@ async def test_a_kill_in_an_outage_is_as_a_restart(
 
 
 async def test_disabling_and_enabling_in_an_outage_logs_one_outage(
-    story: Story, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(300)
-    manager = story.hass.config_entries
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(300)
+    manager = home.hass.config_entries
     await manager.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
-    await story.go(300)
+    await home.run(300)
     await manager.async_set_disabled_by(entry.entry_id, None)
-    await story.go(300)
+    await home.run(300)
     assert status_of(entry) == "outage"
     (outage,) = entry.runtime_data.coordinator._home_store.outage_log.outages
     assert outage.end is None
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(UP)
+    await home.run(600)
     (outage,) = entry.runtime_data.coordinator._home_store.outage_log.outages
     assert outage.end is not None
     assert timedelta(minutes=15) < outage.length < timedelta(minutes=25)
-    await story.go(5)
+    await home.run(5)
     (kept,) = hass_storage[STORE_KEY]["data"]["outages"]
     assert kept["left"] is False
 
 
 async def test_an_entry_disabled_in_an_outage_keeps_no_other_from_its_all_clear(
-    story: Story, compatible_entry: MockConfigEntry, watching_entry: MockConfigEntry
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    watching_entry: MockConfigEntry,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    other = await story.settled(watching_entry)
-    story.simulator.apply(DOWN)
-    await story.go(300)
+    entry = await home.set_up_operational(compatible_entry)
+    other = await home.set_up_operational(watching_entry)
+    home.simulator.apply(DOWN)
+    await home.run(300)
     assert status_of(entry) == status_of(other) == "outage"
-    await story.hass.config_entries.async_set_disabled_by(
+    await home.hass.config_entries.async_set_disabled_by(
         entry.entry_id, ConfigEntryDisabler.USER
     )
-    story.simulator.apply(UP)
-    await story.go(900)
+    home.simulator.apply(UP)
+    await home.run(900)
     assert status_of(other) == "operational"
-    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
+    (outage,) = home.hass.data[DATA_STORE].outage_log.outages
     assert outage.end is not None
-    events = [one for one in story.states() if one.startswith("event.")]
-    shown = [story.hass.states.get(one) for one in events]
+    events = [one for one in home.states() if one.startswith("event.")]
+    shown = [home.hass.states.get(one) for one in events]
     assert "all_clear" in {one.attributes.get("notice") for one in shown if one}

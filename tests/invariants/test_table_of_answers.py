@@ -7,9 +7,9 @@ import pytest
 from simulator import Simulator
 from tests.config_entries import PROVIDERS, SERVICES, provider_entry
 
-from .story import (
+from .home import (
     LOCK,
-    Story,
+    HomeUnderTest,
     assert_available,
     assert_explained,
     assert_no_errors,
@@ -58,12 +58,12 @@ class Case:
     def _subjects(self, provider: str) -> tuple[str, ...]:
         return (f"{provider}.api",) if is_third_party(provider) else self.subjects
 
-    async def end(self, story: Story, provider: str) -> None:
+    async def end(self, home: HomeUnderTest, provider: str) -> None:
         """Reset all conditions and wait out the requested pause."""
-        story.simulator.apply(dict.fromkeys(self._subjects(provider), "ok"))
+        home.simulator.apply(dict.fromkeys(self._subjects(provider), "ok"))
         pause = self.answer.removeprefix("retry-after:")
-        await story.go(float(pause) if pause.isdigit() else 60)
-        await story.go(960)
+        await home.run(float(pause) if pause.isdigit() else 60)
+        await home.run(960)
 
 
 CASES = {
@@ -183,58 +183,58 @@ _STATES_AFTER = {None: "unlocked", "command_unconfirmed": "unknown"}
 @each_provider
 @each_case
 async def test_while_running_and_at_a_command(
-    story: Story,
+    home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
     case: Case,
     provider: str,
 ) -> None:
-    entry = await provider_entry(story.hass, story.simulator, provider)
-    await story.settled(entry)
-    car = story.simulator.cars["Ada"]
+    entry = await provider_entry(home.hass, home.simulator, provider)
+    await home.set_up_operational(entry)
+    car = home.simulator.cars["Ada"]
     car.executed.clear()
-    case.play(story.simulator, provider)
+    case.play(home.simulator, provider)
 
-    await story.go(case.after)
-    error = await story.act("unlock")
+    await home.run(case.after)
+    error = await home.perform("unlock")
     assert (error and error.translation_key) == case.error
     if error is not None:
         assert_explained(error)
     assert car.executed["door_unlock"] == case.executed
-    shown = story.hass.states.get(LOCK)
+    shown = home.hass.states.get(LOCK)
     assert shown is not None
     assert shown.state == _STATES_AFTER.get(case.error, "locked")
 
-    await story.go(300)
+    await home.run(300)
     assert status_of(entry) == case.expected_status(provider)
     assert car.executed["door_unlock"] == case.executed
-    assert story.reauths() == case.reauth
-    assert_available(story)
+    assert home.reauths() == case.reauth
+    assert_available(home)
     assert_no_errors(caplog)
 
     # The cloud works again, and the state of the car is shown.
-    await case.end(story, provider)
+    await case.end(home, provider)
     assert status_of(entry) == "operational"
-    shown = story.hass.states.get(LOCK)
+    shown = home.hass.states.get(LOCK)
     assert shown is not None
     assert shown.state == ("unlocked" if case.executed else "locked")
-    assert_available(story)
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 @each_provider
 @each_case
 async def test_at_a_restart(
-    story: Story,
+    home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
     case: Case,
     provider: str,
 ) -> None:
-    entry = await provider_entry(story.hass, story.simulator, provider)
-    await story.settled(entry)
-    before = story.states()
-    case.play(story.simulator, provider)
-    await story.restart(entry)
-    after = story.states()
+    entry = await provider_entry(home.hass, home.simulator, provider)
+    await home.set_up_operational(entry)
+    before = home.states()
+    case.play(home.simulator, provider)
+    await home.restart(entry)
+    after = home.states()
     gone = {one for one in before if before[one] != after[one]}
     # Unknown after a restart: whether a car is online, and whether calls work.
     assert gone <= {
@@ -246,36 +246,36 @@ async def test_at_a_restart(
         "sensor.ada_connection",
         "sensor.cy_connection",
     }
-    await story.go(300)
+    await home.run(300)
     assert status_of(entry) == case.expected_status(provider)
-    assert story.reauths() == case.reauth
-    assert_available(story)
+    assert home.reauths() == case.reauth
+    assert_available(home)
     assert_no_errors(caplog)
-    assert story.states()[LOCK] == "locked"
+    assert home.states()[LOCK] == "locked"
 
 
 @each_provider
 @each_case
 async def test_at_the_first_start(
-    story: Story,
+    home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
     case: Case,
     provider: str,
 ) -> None:
-    entry = await provider_entry(story.hass, story.simulator, provider)
-    case.play(story.simulator, provider)
-    await story.set_up(entry)
-    await story.go(300)
+    entry = await provider_entry(home.hass, home.simulator, provider)
+    case.play(home.simulator, provider)
+    await home.set_up(entry)
+    await home.run(300)
     assert status_of(entry) in {
         case.expected_status(provider),
         "operational",
         "undetermined",
     }
-    assert_available(story)
+    assert_available(home)
     assert_no_errors(caplog)
 
-    await case.end(story, provider)
+    await case.end(home, provider)
     assert status_of(entry) == "operational"
-    assert story.states()[LOCK] == "locked"
-    assert_available(story)
+    assert home.states()[LOCK] == "locked"
+    assert_available(home)
     assert_no_errors(caplog)

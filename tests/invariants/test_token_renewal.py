@@ -15,9 +15,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from simulator.http.server import Reply, json_reply
 from tests.config_entries import fleet_entry, teslemetry_entry
 
-from .story import (
+from .home import (
     LOCK,
-    Story,
+    HomeUnderTest,
     assert_available,
     assert_explained,
     assert_no_errors,
@@ -64,67 +64,67 @@ def token_of(entry: MockConfigEntry) -> str:
 
 
 async def test_a_token_is_renewed_before_it_expires(
-    story: Story, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
     before = dict(entry.data["token"])
-    await story.settled(entry)
+    await home.set_up_operational(entry)
     assert entry.data["token"] == before
-    await story.go(SOON)
+    await home.run(SOON)
     after = entry.data["token"]
     assert after["access_token"] != before["access_token"]
     assert after["refresh_token"] != before["refresh_token"]
     assert after["expires_at"] > before["expires_at"]
-    assert story.simulator.usage.by_status["auth.token 200"] == 1
+    assert home.simulator.usage.by_status["auth.token 200"] == 1
     assert status_of(entry) == "operational"
-    assert await story.act("unlock") is None
-    assert_available(story)
+    assert await home.perform("unlock") is None
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 @each_case
 async def test_a_token_that_cannot_be_renewed_is_kept(
-    story: Story, caplog: pytest.LogCaptureFixture, case: Case
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture, case: Case
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
     before = dict(entry.data["token"])
-    await story.settled(entry)
-    story.simulator.apply(dict.fromkeys(case.subjects, case.answer))
-    await story.go(SOON + 600)
+    await home.set_up_operational(entry)
+    home.simulator.apply(dict.fromkeys(case.subjects, case.answer))
+    await home.run(SOON + 600)
     assert entry.data["token"] == before
     assert status_of(entry) == case.status
-    assert story.reauths() == 0
-    assert_available(story)
+    assert home.reauths() == 0
+    assert_available(home)
 
-    error = await story.act("unlock")
+    error = await home.perform("unlock")
     assert error is not None
     assert error.translation_key == "sign_in_fails"
     assert_explained(error)
-    assert story.simulator.cars["Ada"].executed["door_unlock"] == 0
+    assert home.simulator.cars["Ada"].executed["door_unlock"] == 0
 
     # A restart changes none of this.
-    await story.restart(entry)
-    await story.go(120)
+    await home.restart(entry)
+    await home.run(120)
     assert entry.data["token"] == before
-    assert story.reauths() == 0
-    assert_available(story)
-    assert story.states()[LOCK] in {"locked", "unknown"}
+    assert home.reauths() == 0
+    assert_available(home)
+    assert home.states()[LOCK] in {"locked", "unknown"}
 
-    story.simulator.apply(dict.fromkeys(case.subjects, "ok"))
-    await story.go(600)
+    home.simulator.apply(dict.fromkeys(case.subjects, "ok"))
+    await home.run(600)
     assert token_of(entry) != before["access_token"]
     assert status_of(entry) == "operational"
-    assert story.reauths() == 0
-    assert await story.act("unlock") is None
+    assert home.reauths() == 0
+    assert await home.perform("unlock") is None
     assert_no_errors(caplog)
 
 
 async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    await story.settled(entry)
-    sign_in = story.simulator._sign_in
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    await home.set_up_operational(entry)
+    sign_in = home.simulator._sign_in
     answered = sign_in.answer
 
     def answer(
@@ -135,22 +135,22 @@ async def test_some_sign_ins_are_not_renewed_while_the_host_seems_well(
         return answered(method, path, query, form)
 
     monkeypatch.setattr(sign_in, "answer", answer)
-    await story.go(SOON + 420)
+    await home.run(SOON + 420)
     assert status_of(entry) == "sign_in_outage"
-    assert story.reauths() == 0
-    await story.restart(entry)
-    await story.go(30)
+    assert home.reauths() == 0
+    await home.restart(entry)
+    await home.run(30)
     assert status_of(entry) == "sign_in_outage"
     monkeypatch.undo()
-    await story.go(300)
+    await home.run(300)
     assert status_of(entry) == "operational"
 
 
 def renewing(
-    story: Story, monkeypatch: pytest.MonkeyPatch, **changes: object
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch, **changes: object
 ) -> list[float]:
     """Answer each renewal with changes; return the times of the requests."""
-    sign_in, asked = story.simulator._sign_in, list[float]()
+    sign_in, asked = home.simulator._sign_in, list[float]()
     answered = sign_in.answer
 
     def answer(
@@ -159,7 +159,7 @@ def renewing(
         reply = answered(method, path, query, form)
         if form.get("grant_type") != "refresh_token":
             return reply
-        asked.append(story.clock.monotonic())
+        asked.append(home.clock.monotonic())
         return json_reply({**json.loads(reply.body), **changes})
 
     monkeypatch.setattr(sign_in, "answer", answer)
@@ -168,18 +168,18 @@ def renewing(
 
 @pytest.mark.parametrize("lifetime", [0, None, 1e308])
 async def test_an_odd_lifetime_renews_no_more_often(
-    story: Story, monkeypatch: pytest.MonkeyPatch, lifetime: object
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch, lifetime: object
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    entry.add_to_hass(story.hass)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    entry.add_to_hass(home.hass)
     # An earlier version stored all fields of an answer.
     token = {**entry.data["token"], "stored_before": {"a": [1]}}
-    story.hass.config_entries.async_update_entry(
+    home.hass.config_entries.async_update_entry(
         entry, data={**entry.data, "token": token}
     )
-    await story.settled(entry)
-    asked = renewing(story, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
-    await story.go(SOON + 600)
+    await home.set_up_operational(entry)
+    asked = renewing(home, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
+    await home.run(SOON + 600)
     assert len(asked) == 1
     kept = entry.data["token"]
     assert set(kept) == {
@@ -194,12 +194,12 @@ async def test_an_odd_lifetime_renews_no_more_often(
 
 
 async def test_a_sign_in_is_renewed_at_most_once_a_minute(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    await story.settled(entry)
-    asked = renewing(story, monkeypatch, expires_in=60)
-    await story.go(SOON + 600)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    await home.set_up_operational(entry)
+    asked = renewing(home, monkeypatch, expires_in=60)
+    await home.run(SOON + 600)
     assert len(asked) > 2
     assert min(later - one for one, later in pairwise(asked)) >= 60
     assert status_of(entry) == "operational"
@@ -207,123 +207,123 @@ async def test_a_sign_in_is_renewed_at_most_once_a_minute(
 
 @pytest.mark.parametrize("token", [None, "a\r\nb", "\ud800"])
 async def test_what_renews_next_is_kept_beside_a_token_that_cannot_be_used(
-    story: Story, monkeypatch: pytest.MonkeyPatch, token: object
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch, token: object
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
     before = dict(entry.data["token"])
-    await story.settled(entry)
-    renewing(story, monkeypatch, access_token=token, refresh_token="EU_rotated")
-    await story.go(SOON)
+    await home.set_up_operational(entry)
+    renewing(home, monkeypatch, access_token=token, refresh_token="EU_rotated")
+    await home.run(SOON)
     assert entry.data["token"] == {**before, "refresh_token": "EU_rotated"}
     json_bytes(dict(entry.data))
-    assert story.reauths() == 0
+    assert home.reauths() == 0
 
 
 async def test_answers_without_a_usable_token_are_the_sign_in_hosts_fault(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    await story.settled(entry)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    await home.set_up_operational(entry)
     refresh = entry.data["token"]["refresh_token"]
-    renewing(story, monkeypatch, access_token=None, refresh_token=refresh)
-    await story.go(SOON + 600)
+    renewing(home, monkeypatch, access_token=None, refresh_token=refresh)
+    await home.run(SOON + 600)
     assert status_of(entry) == "sign_in_outage"
-    assert story.reauths() == 0
+    assert home.reauths() == 0
     monkeypatch.undo()
-    await story.go(300)
+    await home.run(300)
     assert status_of(entry) == "operational"
 
 
 async def test_a_sign_in_that_was_taken_back_is_asked_for_anew(
-    story: Story, caplog: pytest.LogCaptureFixture
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    story.simulator._sign_in._refreshes.clear()
-    await story.settled(entry)
-    await story.go(SOON + 120)
-    assert story.reauths() == 1
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    home.simulator._sign_in._refreshes.clear()
+    await home.set_up_operational(entry)
+    await home.run(SOON + 120)
+    assert home.reauths() == 1
     assert status_of(entry) == "account_problem"
-    await story.go(3600)
-    assert story.reauths() == 1
-    assert_available(story)
+    await home.run(3600)
+    assert home.reauths() == 1
+    assert_available(home)
     assert_no_errors(caplog)
 
 
 async def test_a_refused_sign_in_is_no_proof_in_an_outage_of_the_sign_in(
-    story: Story,
+    home: HomeUnderTest,
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator, left=SOON)
-    await story.settled(entry)
+    entry = await fleet_entry(home.hass, home.simulator, left=SOON)
+    await home.set_up_operational(entry)
     # The token endpoint rejects while the other endpoint of the host is down.
-    story.simulator.apply(
+    home.simulator.apply(
         {
             "auth.token": '401 {"error":"login_required"}',
             "auth.authorize": "503 <html>Maintenance</html>",
         }
     )
-    await story.go(SOON + 900)
-    assert story.reauths() == 0
-    story.simulator.apply({"auth.token": "ok", "auth.authorize": "ok"})
-    await story.go(900)
+    await home.run(SOON + 900)
+    assert home.reauths() == 0
+    home.simulator.apply({"auth.token": "ok", "auth.authorize": "ok"})
+    await home.run(900)
     assert status_of(entry) == "operational"
-    assert story.reauths() == 0
+    assert home.reauths() == 0
 
 
-async def test_a_token_that_ended_too_soon_is_renewed(story: Story) -> None:
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
+async def test_a_token_that_ended_too_soon_is_renewed(home: HomeUnderTest) -> None:
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
     before = token_of(entry)
-    story.simulator.set_token("expired")
-    await story.go(180)
+    home.simulator.set_token("expired")
+    await home.run(180)
     assert token_of(entry) != before
     assert status_of(entry) == "operational"
-    assert story.reauths() == 0
-    assert await story.act("unlock") is None
+    assert home.reauths() == 0
+    assert await home.perform("unlock") is None
 
 
-async def test_a_flood_of_401_does_not_use_up_the_sign_in(story: Story) -> None:
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
-    story.simulator.set("eu.api", '401 {"error":"token expired (401)"}')
-    await story.go(3600)
-    assert story.simulator.usage.by_status["auth.token 200"] <= 7
+async def test_a_flood_of_401_does_not_use_up_the_sign_in(home: HomeUnderTest) -> None:
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
+    home.simulator.set("eu.api", '401 {"error":"token expired (401)"}')
+    await home.run(3600)
+    assert home.simulator.usage.by_status["auth.token 200"] <= 7
 
 
-async def test_credentials_that_were_deleted_are_asked_for(story: Story) -> None:
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
-    story.hass.config_entries.async_update_entry(
+async def test_credentials_that_were_deleted_are_asked_for(home: HomeUnderTest) -> None:
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
+    home.hass.config_entries.async_update_entry(
         entry, data={**entry.data, "auth_implementation": "gone"}
     )
-    await story.restart(entry)
-    await story.go(60)
-    assert story.reauths() == 1
+    await home.restart(entry)
+    await home.run(60)
+    assert home.reauths() == 1
     assert status_of(entry) == "operational"
-    assert_available(story)
+    assert_available(home)
 
 
 async def test_the_key_is_made_once_and_goes_with_the_last_entry(
-    story: Story, key_file: Path
+    home: HomeUnderTest, key_file: Path
 ) -> None:
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     made = key_file.read_bytes()
-    await story.restart(entry)
+    await home.restart(entry)
     assert key_file.read_bytes() == made
-    await story.hass.config_entries.async_remove(entry.entry_id)
+    await home.hass.config_entries.async_remove(entry.entry_id)
     assert not key_file.exists()
 
 
 async def test_a_broken_key_is_not_replaced(
-    story: Story, caplog: pytest.LogCaptureFixture, key_file: Path
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture, key_file: Path
 ) -> None:
     key_file.write_text("not a key")
-    entry = await fleet_entry(story.hass, story.simulator)
-    await story.settled(entry)
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
     assert key_file.read_text() == "not a key"
     assert "Cannot sign commands" in caplog.text
-    assert_available(story)
+    assert_available(home)
 
 
 # Sign-ins of a third party are renewed by it
@@ -343,42 +343,42 @@ SERVICE_ANSWERS = {
 
 @pytest.mark.parametrize("answer", SERVICE_ANSWERS.values(), ids=list(SERVICE_ANSWERS))
 async def test_a_service_that_cannot_renew_is_to_blame_and_the_token_is_kept(
-    story: Story, caplog: pytest.LogCaptureFixture, answer: str
+    home: HomeUnderTest, caplog: pytest.LogCaptureFixture, answer: str
 ) -> None:
-    entry = teslemetry_entry(story.simulator)
-    await story.settled(entry)
+    entry = teslemetry_entry(home.simulator)
+    await home.set_up_operational(entry)
     # The token has expired when the third party begins to fail.
-    before = {**entry.data["token"], "expires_at": story.clock.time() - 1}
-    story.simulator.set("teslemetry.api", answer)
-    story.hass.config_entries.async_update_entry(
+    before = {**entry.data["token"], "expires_at": home.clock.time() - 1}
+    home.simulator.set("teslemetry.api", answer)
+    home.hass.config_entries.async_update_entry(
         entry, data={**entry.data, "token": before}
     )
-    await story.go(600)
+    await home.run(600)
     assert entry.data["token"] == before
     assert status_of(entry) == "provider_down"
-    assert story.reauths() == 0
-    assert story.states()["sensor.ada_key_to_take"] == "usual"
-    error = await story.act("unlock")
+    assert home.reauths() == 0
+    assert home.states()["sensor.ada_key_to_take"] == "usual"
+    error = await home.perform("unlock")
     assert error is not None
     assert_explained(error)
-    await story.restart(entry)
-    await story.go(120)
+    await home.restart(entry)
+    await home.run(120)
     assert entry.data["token"] == before
-    assert_available(story)
+    assert_available(home)
 
-    story.simulator.set("teslemetry.api", "ok")
-    await story.go(900)
+    home.simulator.set("teslemetry.api", "ok")
+    await home.run(900)
     assert token_of(entry) != before["access_token"]
     assert status_of(entry) == "operational"
-    assert story.reauths() == 0
-    assert await story.act("unlock") is None
+    assert home.reauths() == 0
+    assert await home.perform("unlock") is None
     assert_no_errors(caplog)
 
 
-async def test_a_service_that_took_the_sign_in_back(story: Story) -> None:
-    entry = teslemetry_entry(story.simulator, left=SOON)
-    await story.settled(entry)
-    story.simulator.teslemetry._sign_in._refreshes.clear()
-    await story.go(SOON + 180)
-    assert story.reauths() == 1
+async def test_a_service_that_took_the_sign_in_back(home: HomeUnderTest) -> None:
+    entry = teslemetry_entry(home.simulator, left=SOON)
+    await home.set_up_operational(entry)
+    home.simulator.teslemetry._sign_in._refreshes.clear()
+    await home.run(SOON + 180)
+    assert home.reauths() == 1
     assert status_of(entry) == "account_problem"

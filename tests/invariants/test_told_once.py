@@ -18,7 +18,7 @@ from custom_components.keycard.runtime.storage import DATA_STORE
 from simulator import Simulator
 from tests.config_entries import hosts_options
 
-from .story import Story, assert_no_errors, status_of
+from .home import HomeUnderTest, assert_no_errors, status_of
 
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 UP = dict.fromkeys(DOWN, "ok")
@@ -76,15 +76,15 @@ def watcher_in(
 
 
 async def test_once_over_restarts(
-    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    entry = await story.settled(watching_entry)
-    began = story.clock.now()
-    story.simulator.apply(DOWN)
+    entry = await home.set_up_operational(watching_entry)
+    began = home.clock.now()
+    home.simulator.apply(DOWN)
     for _ in range(3):
-        await story.go(180)
+        await home.run(180)
         assert notices.notices == {"take": 1}
-        await story.restart(entry)
+        await home.restart(entry)
     text = notices.only("take")["text"]
     assert "Take the keycard for Ada" in text
     assert "the key fob for Cy." in text
@@ -93,43 +93,43 @@ async def test_once_over_restarts(
     assert since is not None
     assert abs((since - began).total_seconds()) < 70
 
-    story.simulator.apply(UP)
-    await story.go(60)
-    await story.restart(entry)
-    await story.go(300)
-    await story.restart(entry)
-    await story.go(300)
+    home.simulator.apply(UP)
+    await home.run(60)
+    await home.restart(entry)
+    await home.run(300)
+    await home.restart(entry)
+    await home.run(300)
     assert notices.notices == {"take": 1, "all_clear": 1}
     assert notices.only("all_clear")["event_type"] == "ended"
 
 
 async def test_a_reload_keeps_the_outage(
-    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     since = entry.runtime_data.detector.assessment.since
-    before = story.states()
-    assert await story.hass.config_entries.async_reload(entry.entry_id)
+    before = home.states()
+    assert await home.hass.config_entries.async_reload(entry.entry_id)
     assert entry.runtime_data.detector.assessment.since == since
     assert status_of(entry) == "outage"
     for entity_id, state in before.items():
         if "key_to_take" in entity_id or "tesla_cloud" in entity_id:
-            assert story.states()[entity_id] == state, entity_id
-    await story.go(600)
+            assert home.states()[entity_id] == state, entity_id
+    await home.run(600)
     assert entry.runtime_data.detector.assessment.since == since
     assert notices.notices == {"take": 1}
 
 
 async def test_two_entries_of_one_region_send_one_notice(
-    story: Story, compatible_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    other = watcher_in(story.simulator, "eu", OTHERS)
-    await story.settled(compatible_entry)
-    await story.settled(other)
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    other = watcher_in(home.simulator, "eu", OTHERS)
+    await home.set_up_operational(compatible_entry)
+    await home.set_up_operational(other)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     assert notices.notices == {"take": 1}
     # One entry sends the notice for all cars.
     assert notices.only("take")["keys"] == {
@@ -137,37 +137,37 @@ async def test_two_entries_of_one_region_send_one_notice(
         "Cy": "fob",
         "Dot": "fob",
     }
-    assert story.states()["sensor.dot_key_to_take"] == "fob"
-    story.simulator.apply(UP)
-    await story.go(1200)
+    assert home.states()["sensor.dot_key_to_take"] == "fob"
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert notices.notices == {"take": 1, "all_clear": 1}
 
 
 async def test_two_regions_have_separate_notices(
-    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    other = watcher_in(story.simulator, "na", OTHERS)
-    await story.settled(watching_entry)
-    await story.settled(other)
-    story.simulator.apply(DOWN)
-    await story.go(700)
+    other = watcher_in(home.simulator, "na", OTHERS)
+    await home.set_up_operational(watching_entry)
+    await home.set_up_operational(other)
+    home.simulator.apply(DOWN)
+    await home.run(700)
     assert notices.notices == {"take": 1}
     assert [event["event_type"] for event in notices.events] == ["started", "warning"]
     assert "Europe" in notices.events[1]["text"]
     assert status_of(other) == "operational"
-    assert story.states()["sensor.dot_key_to_take"] == "usual"
-    story.simulator.apply({"na.status": "503 down"})
-    await story.go(240)
+    assert home.states()["sensor.dot_key_to_take"] == "usual"
+    home.simulator.apply({"na.status": "503 down"})
+    await home.run(240)
     assert notices.notices == {"take": 2}
     assert [event["keys"] for event in notices.events if event["notice"] == "take"] == [
         {"Ada": "keycard", "Cy": "fob"},
         {"Dot": "fob"},
     ]
-    story.simulator.apply(UP)
-    await story.go(600)
+    home.simulator.apply(UP)
+    await home.run(600)
     assert notices.notices == {"take": 2, "all_clear": 1}
-    story.simulator.apply({"na.status": "ok"})
-    await story.go(600)
+    home.simulator.apply({"na.status": "ok"})
+    await home.run(600)
     assert notices.notices == {"take": 2, "all_clear": 2}
 
 
@@ -175,18 +175,18 @@ async def test_two_regions_have_separate_notices(
 @pytest.mark.parametrize("teller", [True, False], ids=["teller", "other"])
 async def test_an_entry_that_goes_takes_no_all_clear_along(
     *,
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
     leaves: str,
     teller: bool,
 ) -> None:
-    hass = story.hass
-    await story.settled(watching_entry)
-    await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(240)
+    hass = home.hass
+    await home.set_up_operational(watching_entry)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(240)
     assert notices.notices == {"take": 1}
     (outage,) = hass.data[DATA_STORE].outage_log.outages
     told_by = outage.notified_by == compatible_entry.entry_id
@@ -197,63 +197,63 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
         await hass.config_entries.async_set_disabled_by(
             goes.entry_id, ConfigEntryDisabler.USER
         )
-    await story.go(180)
+    await home.run(180)
     assert notices.notices == {"take": 1}
-    story.simulator.apply(UP)
-    await story.go(1200)
+    home.simulator.apply(UP)
+    await home.run(1200)
     assert notices.notices == {"take": 1, "all_clear": 1}
     assert outage.end is not None
 
 
 async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
 ) -> None:
-    await story.settled(watching_entry)
-    await story.settled(compatible_entry)
-    story.simulator.apply(DOWN)
-    await story.go(240)
-    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
+    await home.set_up_operational(watching_entry)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    (outage,) = home.hass.data[DATA_STORE].outage_log.outages
     assert outage.notified_by == watching_entry.entry_id
-    story.simulator.set("eu.status", "ok")
-    await story.go(600)
+    home.simulator.set("eu.status", "ok")
+    await home.run(600)
     assert status_of(watching_entry) == "operational"
     assert status_of(compatible_entry) == "outage"
     assert notices.notices == {"take": 1}
-    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
-    await story.go(10)
+    await home.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await home.run(10)
     assert notices.notices == {"take": 1, "all_clear": 1}
 
 
 async def test_the_last_one_in_an_outage_goes(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
     notices: ReceivedNotices,
 ) -> None:
     # Calls of the account fail although the host answers.
-    await story.settled(watching_entry)
-    await story.settled(compatible_entry)
-    story.simulator.set("eu.api", "503 down")
-    await story.go(240)
+    await home.set_up_operational(watching_entry)
+    await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.api", "503 down")
+    await home.run(240)
     assert notices.notices == {"take": 1}
-    await story.hass.config_entries.async_remove(compatible_entry.entry_id)
-    await story.go(60)
-    (outage,) = story.hass.data[DATA_STORE].outage_log.outages
+    await home.hass.config_entries.async_remove(compatible_entry.entry_id)
+    await home.run(60)
+    (outage,) = home.hass.data[DATA_STORE].outage_log.outages
     assert outage.end is not None
-    assert story.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
+    assert home.hass.config_entries.async_entries(DOMAIN) == [watching_entry]
 
 
 async def test_an_event_without_listeners_is_sent_later(
-    story: Story, watching_entry: MockConfigEntry
+    home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
-    entry = await story.settled(watching_entry)
+    entry = await home.set_up_operational(watching_entry)
     data = entry.runtime_data
     listeners, data.publisher.listeners = data.publisher.listeners, []
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    home.simulator.apply(DOWN)
+    await home.run(180)
     heard: list[Any] = []
     unsub = data.publisher.async_add_listener(heard.append)
     assert [(event.kind, event.notice) for event in heard] == [("started", "take")]
@@ -265,27 +265,27 @@ async def test_an_event_without_listeners_is_sent_later(
 
 
 async def test_a_hiccup_is_no_news(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     notices: ReceivedNotices,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await story.settled(compatible_entry)
+    await home.set_up_operational(compatible_entry)
     for condition in ("503 down", "reset", "timeout", "garbage", "500"):
-        story.simulator.apply({"eu.api": condition, "eu.status": condition})
-        await story.go(10)
-        story.simulator.apply(UP)
-        await story.go(600)
+        home.simulator.apply({"eu.api": condition, "eu.status": condition})
+        await home.run(10)
+        home.simulator.apply(UP)
+        await home.run(600)
     assert notices.events == []
     assert_no_errors(caplog)
 
 
 async def test_texts_follow_the_language(
-    story: Story, watching_entry: MockConfigEntry, notices: ReceivedNotices
+    home: HomeUnderTest, watching_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
-    await story.settled(watching_entry)
-    await story.hass.config.async_update(language="de")
-    story.simulator.apply(DOWN)
-    await story.go(180)
+    await home.set_up_operational(watching_entry)
+    await home.hass.config.async_update(language="de")
+    home.simulator.apply(DOWN)
+    await home.run(180)
     assert notices.only("take")["title"] == "Nimm Karte und Funkschlüssel mit"
     assert "den Funkschlüssel für Cy mit." in notices.only("take")["text"]

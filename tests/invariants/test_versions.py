@@ -9,19 +9,19 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.runtime.storage import STORE_KEY
 
-from .story import LOCK, Story, status_of
+from .home import LOCK, HomeUnderTest, status_of
 
 
 @pytest.mark.parametrize(("version", "minor"), [(1, None), (1, 1), (1, 7), (2, 1)])
 async def test_stores_of_other_versions(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     version: int,
     minor: int | None,
 ) -> None:
-    entry = await story.settled(compatible_entry)
-    assert await story.hass.config_entries.async_unload(entry.entry_id)
+    entry = await home.set_up_operational(compatible_entry)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
     store = hass_storage[f"keycard.{entry.entry_id}"]
     assert (store["version"], store["minor_version"]) == (1, 1)
     store |= {"version": version, "minor_version": minor}
@@ -32,17 +32,17 @@ async def test_stores_of_other_versions(
     store["data"]["added"] = {"later": True}
     for car in store["data"]["cars"].values():
         car["added"] = [1]
-    story.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
-    await story.set_up(entry)
+    home.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
+    await home.set_up(entry)
     known = version == 1
     assert len(entry.runtime_data.vehicles) == (2 if known else 0)
     if known:
-        assert story.states()[LOCK] == "locked"
+        assert home.states()[LOCK] == "locked"
 
 
 @pytest.mark.parametrize("minor", [1, 7])
 async def test_a_ledger_of_a_later_minor_version(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
     minor: int,
@@ -52,12 +52,12 @@ async def test_a_ledger_of_a_later_minor_version(
         "minor_version": minor,
         "key": STORE_KEY,
         "data": {
-            "hosts": {story.simulator.urls["eu"]: {"verified": True, "down": False}},
+            "hosts": {home.simulator.urls["eu"]: {"verified": True, "down": False}},
             "outages": [],
             "added": 5,
         },
     }
-    await story.settled(watching_entry)
+    await home.set_up_operational(watching_entry)
     assert not [key for key in hass_storage if "unreadable" in key]
 
 
@@ -70,7 +70,7 @@ async def test_a_ledger_of_a_later_minor_version(
     ],
 )
 async def test_entries_of_other_versions(
-    story: Story,
+    home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     version: int,
     minor: int,
@@ -86,36 +86,36 @@ async def test_entries_of_other_versions(
         version=version,
         minor_version=minor,
     )
-    entry.add_to_hass(story.hass)
-    await story.hass.config_entries.async_setup(entry.entry_id)
+    entry.add_to_hass(home.hass)
+    await home.hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is state
     # Nothing is lost for the version that wrote it.
     assert (entry.version, entry.minor_version) == (version, minor)
     assert entry.options["added"] is True
     if state is ConfigEntryState.LOADED:
-        await story.go(30)
+        await home.run(30)
         assert status_of(entry) == "operational"
 
 
 async def test_a_car_out_of_reach_is_logged_once(
-    story: Story,
+    home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for logger in ("homeassistant", "custom_components.keycard"):
         caplog.set_level("INFO", logger)
-    await story.settled(compatible_entry)
+    await home.set_up_operational(compatible_entry)
 
     def logged(words: str) -> int:
         return caplog.text.count(words)
 
     for times in (1, 2):
-        story.simulator.set("car.Ada", "offline")
-        await story.go(900)
+        home.simulator.set("car.Ada", "offline")
+        await home.run(900)
         assert logged("A vehicle is out of reach: offline") == times
         assert logged("A vehicle is reachable again") == times - 1
-        story.simulator.set("car.Ada", "online")
-        await story.go(900)
+        home.simulator.set("car.Ada", "online")
+        await home.run(900)
         assert logged("A vehicle is out of reach: offline") == times
         assert logged("A vehicle is reachable again: cloud") == times
     assert "Ada" not in caplog.text

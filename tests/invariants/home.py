@@ -27,30 +27,32 @@ LOCK = "lock.ada_lock"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class HomeUnderTest:
     """A Home Assistant and a simulated cloud with a common clock."""
 
     hass: HomeAssistant
     simulator: Simulator
     clock: OffsetClock
-    pace: TimeControl
+    time_control: TimeControl
 
-    async def go(self, seconds: float) -> None:
-        """Let time pass."""
-        await self.pace.run_until(self.clock.monotonic() + seconds)
+    async def run(self, seconds: float) -> None:
+        """Let a number of seconds pass."""
+        await self.time_control.run_until(self.clock.monotonic() + seconds)
 
     async def until(self, holds: Callable[[], bool], within: float) -> float:
         """Let time pass until a condition holds, and return the seconds it took."""
-        began = self.clock.monotonic()
-        await self.pace.settle()
+        start = self.clock.monotonic()
+        await self.time_control.settle()
         while not holds():
-            assert self.clock.monotonic() < began + within, "the condition never held"
-            await self.pace.advance(began + within)
-        return self.clock.monotonic() - began
+            assert self.clock.monotonic() < start + within, "the condition never held"
+            await self.time_control.advance(start + within)
+        return self.clock.monotonic() - start
 
-    async def drive[T](self, what: Coroutine[Any, Any, T], within: float = 120.0) -> T:
+    async def run_task[T](
+        self, coroutine: Coroutine[Any, Any, T], within: float = 120.0
+    ) -> T:
         """Let time pass until a coroutine is done."""
-        return await self.pace.run_task(asyncio.create_task(what), within)
+        return await self.time_control.run_task(asyncio.create_task(coroutine), within)
 
     async def set_up(self, entry: MockConfigEntry) -> MockConfigEntry:
         """Set up an entry without letting time pass."""
@@ -59,10 +61,10 @@ class Story:
         assert await self.hass.config_entries.async_setup(entry.entry_id)
         return entry
 
-    async def settled(self, entry: MockConfigEntry) -> MockConfigEntry:
+    async def set_up_operational(self, entry: MockConfigEntry) -> MockConfigEntry:
         """Set up an entry and wait until it is operational."""
         await self.set_up(entry)
-        await self.go(125)
+        await self.run(125)
         assert status_of(entry) == "operational"
         return entry
 
@@ -71,13 +73,13 @@ class Story:
         assert await self.hass.config_entries.async_unload(entry.entry_id)
         await self.set_up(entry)
 
-    async def act(
+    async def perform(
         self, action: str, entity_id: str = LOCK, **data: object
     ) -> HomeAssistantError | None:
         """Perform an action and return its error, None without one."""
         domain = entity_id.partition(".")[0]
         try:
-            await self.drive(
+            await self.run_task(
                 self.hass.services.async_call(
                     domain, action, {"entity_id": entity_id, **data}, blocking=True
                 )
@@ -114,10 +116,10 @@ def status_of(entry: MockConfigEntry) -> str:
     return str(entry.runtime_data.detector.assessment.status)
 
 
-def assert_available(story: Story) -> None:
+def assert_available(home: HomeUnderTest) -> None:
     """Check that every entity exists and is available."""
-    states = story.states()
-    assert set(states) == set(entity_ids(story.hass))
+    states = home.states()
+    assert set(states) == set(entity_ids(home.hass))
     assert [one for one, state in states.items() if state == STATE_UNAVAILABLE] == []
 
 

@@ -9,17 +9,19 @@ jumps.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import heapify, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from operator import itemgetter
 
 from custom_components.keycard.outage.confirmation import RECENT, HealthTracker
 from custom_components.keycard.outage.evidence import RequestType
 from custom_components.keycard.outage.host_monitor import (
     _MAX_GOOD,
+    CALL_INTERVAL,
     HOME_INTERVAL,
     INTERVAL,
     JITTER,
     _HostState,
+    home_interval,
 )
 from custom_components.keycard.outage.models import Status, Subsystem
 from custom_components.keycard.outage.vehicle_calls import VehicleCallHealth
@@ -56,6 +58,9 @@ class _Stream:
     entry: Entry | None = None
     calls: VehicleCallHealth | None = None
     poll: Poll | None = None
+    follows: str | None = None
+    """The region whose probes follow these calls."""
+
     sent: list[tuple[float, float, float, int]] = field(default_factory=list)
     """Times of answer, sending and due date of each request, and its number."""
 
@@ -79,7 +84,11 @@ def jump(home: Home, until: float) -> int:
 
 def _is_settled(home: Home) -> bool:
     """Return whether everything works, and nothing is suspected or pending."""
-    if not home.undisturbed or (home.noise is not None and not home.noise.left):
+    if (
+        not home.undisturbed
+        or home.slow
+        or (home.noise is not None and not home.noise.left)
+    ):
         return False
     return (
         all(map(_is_host_settled, home.host_monitor._hosts.values()))
@@ -97,7 +106,7 @@ def _is_host_settled(item: _HostState) -> bool:
     if tracker.suspected_at is not None or tracker.down or not tracker.verified:
         return False
     if item.unrelated:
-        return not item.failures and item.next_at == _FOREVER
+        return not item.failures
     return not item.series and tracker.last_good is not None
 
 
@@ -139,13 +148,17 @@ def _are_calls_settled(calls: VehicleCallHealth) -> bool:
 
 def _streams(home: Home) -> Iterator[tuple[float, _Stream]]:
     """Return the streams of requests, each with the time of its next one."""
-    for item in home.host_monitor._tesla_hosts:
+    for item in home.host_monitor._hosts.values():
+        if item.next_at == _FOREVER:
+            continue
         own = home.host_monitor.home_regions[item.endpoint.region or ""]
+        interval = HOME_INTERVAL if own else INTERVAL
         yield (
             item.next_at,
             _Stream(
                 request=home.probe_of(item.endpoint),
-                interval=HOME_INTERVAL if own else INTERVAL,
+                # Unrelated hosts are only probed while something fails.
+                interval=0.0 if item.unrelated else interval,
                 host=item,
             ),
         )
@@ -161,6 +174,7 @@ def _streams(home: Home) -> Iterator[tuple[float, _Stream]]:
                         interval=interval_of(poll),
                         entry=entry,
                         poll=poll,
+                        follows=_followed(entry, request),
                     ),
                 )
         for vehicle, calls in entry.detector._calls._calls.items():
@@ -168,7 +182,13 @@ def _streams(home: Home) -> Iterator[tuple[float, _Stream]]:
                 request = home.call_of(entry, RequestType.CALL, vehicle or None)
                 yield (
                     calls.later_calls[0],
-                    _Stream(request=request, interval=0.0, entry=entry, calls=calls),
+                    _Stream(
+                        request=request,
+                        interval=0.0,
+                        entry=entry,
+                        calls=calls,
+                        follows=_followed(entry, request),
+                    ),
                 )
 
 
@@ -183,6 +203,7 @@ def _draw(
     low, spread = LATENCY[0], LATENCY[1] - LATENCY[0]
     first, second = -JITTER, JITTER - -JITTER
     left = _FOREVER if home.noise is None else home.noise.left
+    calls = _calls_under_way(home)
     order = began = home.order
     heap = [(at, number, stream) for number, (at, stream) in enumerate(streams)]
     heapify(heap)
@@ -193,14 +214,25 @@ def _draw(
         left -= 1
         order += 1
         if stream.host is not None:
-            next_at = at + stream.interval * (1 + (first + second * jitter()))
+            if not stream.interval:
+                next_at = _FOREVER
+            elif stream.interval == HOME_INTERVAL and _is_called(
+                stream.host, calls, at
+            ):
+                called_at = stream.host.called_at
+                next_at = at + home_interval(called_at, at, home.host_monitor._random)
+            else:
+                next_at = at + stream.interval * (1 + (first + second * jitter()))
         elif stream.calls is not None:
             later = stream.calls.later_calls = stream.calls.later_calls[1:]
             next_at = later[0] if later else _FOREVER
         else:
             next_at = at + stream.interval * (1 + POLL_JITTER * rand())
         sent_at = at + SEND_DELAY * rand()
-        stream.sent.append((sent_at + (low + spread * rand()), sent_at, at, order))
+        ends_at = sent_at + (low + spread * rand())
+        stream.sent.append((ends_at, sent_at, at, order))
+        if stream.follows is not None:
+            heappush(calls[stream.follows], (ends_at, sent_at))
         heapreplace(heap, (next_at, number, stream))
     count = order - began
     home.order = order
@@ -213,6 +245,35 @@ def _draw(
         elif stream.poll is not None and stream.entry is not None:
             stream.entry.next_polls[stream.poll] = next_at
     return count, heap[0][0]
+
+
+def _calls_under_way(home: Home) -> dict[str, list[tuple[float, float]]]:
+    """Return when the calls that probes follow land and were sent, by region."""
+    calls: dict[str, list[tuple[float, float]]] = {
+        entry.region: [] for entry in home.entries
+    }
+    for ends_at, _, pending in home.flights:
+        if pending.entry is not None and (
+            region := _followed(pending.entry, pending.request)
+        ):
+            heappush(calls[region], (ends_at, pending.sent_at))
+    return calls
+
+
+def _followed(entry: Entry, request: Request) -> str | None:
+    """Return the region whose probes follow a call, None if none do."""
+    follows = request.kind is RequestType.CALL and request.vehicle is not None
+    return entry.region if follows and not entry.third_party else None
+
+
+def _is_called(
+    host: _HostState, calls: dict[str, list[tuple[float, float]]], at: float
+) -> bool:
+    """Record the calls that have landed, and return whether one was recent."""
+    landed = calls.get(host.endpoint.region or "", [])
+    while landed and landed[0][0] <= at:
+        host.called_at = max(host.called_at, heappop(landed)[1])
+    return at - host.called_at < CALL_INTERVAL
 
 
 # State after a jump
@@ -269,6 +330,7 @@ def _land(home: Home, streams: list[tuple[float, _Stream]], end: float) -> None:
                 account_calls._activate(vehicle)
                 landings.sort(key=_ENDS_AT)
                 _land_calls(calls, landings)
+                _record_calls(home, entry, landings)
                 home.monotonic = max(home.monotonic, landings[-1][0])
         account_calls._deactivate_quiet()
 
@@ -325,6 +387,12 @@ def _land_calls(calls: VehicleCallHealth, landings: list[_Landing]) -> None:
     recent.extend([(_at(landing), True) for landing in landings])
     while recent[-1][0] - recent[0][0] > RECENT:
         recent.popleft()
+
+
+def _record_calls(home: Home, entry: Entry, landings: list[_Landing]) -> None:
+    sent = [sent_at for _, sent_at, request in landings if _followed(entry, request)]
+    if sent:
+        home.host_monitor.record_call(entry.region, max(sent))
 
 
 def _renew(tracker: HealthTracker, landings: list[_Landing]) -> float:

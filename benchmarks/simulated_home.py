@@ -15,7 +15,11 @@ from custom_components.keycard.outage.endpoints import (
 )
 from custom_components.keycard.outage.evidence import RequestType
 from custom_components.keycard.outage.external_data import StaleDataDetector
-from custom_components.keycard.outage.host_monitor import HostMonitor, StoredHost
+from custom_components.keycard.outage.host_monitor import (
+    GOOD_WITHIN,
+    HostMonitor,
+    StoredHost,
+)
 from custom_components.keycard.outage.models import OUTAGES, Assessment, Subsystem
 from custom_components.keycard.outage.outage_log import (
     OutageEvent,
@@ -63,6 +67,7 @@ class Entry:
     at_home: bool = False
     next_polls: dict[Poll, float] = field(default_factory=dict)
     running: set[Poll] = field(default_factory=set)
+    started: set[Poll] = field(default_factory=set)
     calls: int = 0
     data_calls: int = 0
 
@@ -110,6 +115,7 @@ class PendingRequest:
     target: Endpoint | None = None
     entry: Entry | None = None
     poll: Poll | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +171,7 @@ class Home:
         self.bad_at = began
         self.noise = noise
         self.flights: list[tuple[float, int, PendingRequest]] = []
+        self.slow: list[tuple[float, int, PendingRequest]] = []
         self.order = 0
         self._jump = jump
         self._may_jump = False
@@ -264,6 +271,7 @@ class Home:
         """Restart after `away` seconds; requests in progress are lost."""
         stored = self.store()
         self.flights.clear()
+        self.slow.clear()
         self.monotonic += away
         self.host_monitor = self._new_host_monitor()
         self.outage_log = OutageLog()
@@ -320,6 +328,7 @@ class Home:
                     pending.ends_at, self.monotonic + 3.0 * self.random.random()
                 )
                 disturbed = True
+            self._expect(pending)
         if disturbed:
             self.flights = [
                 (pending.ends_at, order, pending) for _, order, pending in self.flights
@@ -337,7 +346,8 @@ class Home:
             acts = self._script[0][0] if self._script else _FOREVER
             asks = self.host_monitor.next_due()
             calls = min(entry.next_call() for entry in self.entries)
-            soonest = min(lands, acts, asks, calls)
+            slow = self.slow[0][0] if self.slow else _FOREVER
+            soonest = min(lands, acts, asks, calls, slow)
             if soonest > until:
                 self.monotonic = max(self.monotonic, until)
                 return
@@ -348,6 +358,8 @@ class Home:
                 self._land(heappop(self.flights)[2])
                 if stop is not None and stop():
                     return
+            elif slow == soonest:
+                self._observe_slow(heappop(self.slow)[2])
             elif asks == soonest:
                 for target in self.host_monitor.due(self.monotonic):
                     self._send_probe(target)
@@ -372,6 +384,24 @@ class Home:
         pending.condition = condition
         pending.ends_at = pending.sent_at + self.world.duration(condition)
         heappush(self.flights, (pending.ends_at, self.order, pending))
+        self._expect(pending)
+
+    def _expect(self, pending: PendingRequest) -> None:
+        """Remember a call that will have no answer in time."""
+        late_at = pending.sent_at + GOOD_WITHIN
+        if (
+            pending.entry is not None
+            and pending.request.kind is RequestType.CALL
+            and self.monotonic < late_at < pending.ends_at
+            and not pending.late
+        ):
+            pending.late = True
+            self.order += 1
+            heappush(self.slow, (late_at, self.order, pending))
+
+    def _observe_slow(self, pending: PendingRequest) -> None:
+        if pending.entry is not None and pending.ends_at > self.monotonic:
+            pending.entry.detector.observe_slow_call(self.monotonic)
 
     def _sent_at(self) -> float:
         return self.monotonic + SEND_DELAY * self.random.random()
@@ -417,7 +447,10 @@ class Home:
             allowed = max(at, entry.paused(key)) <= self.monotonic
             if allowed and key not in entry.running and entry.wanted(key):
                 kind, vehicle = key
-                jitter = 1 + POLL_JITTER * self.random.random()
+                jitter = self.random.random()
+                if kind is RequestType.DATA or key in entry.started:
+                    jitter = 1 + POLL_JITTER * jitter
+                entry.started.add(key)
                 entry.next_polls[key] = self.monotonic + interval_of(key) * jitter
                 entry.running.add(key)
                 self._send_call(entry, kind, vehicle, poll=key)

@@ -201,6 +201,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 account=self._detector.account,
                 get_vehicle=lambda vin: vehicles[vin].vehicle,
                 on_call=call_handler.async_handle_call,
+                on_slow_call=self._async_handle_slow_call,
                 interval_factor=self._usage.interval_factor,
                 random=Random(),
             )
@@ -488,6 +489,12 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self._vehicle_poller.async_expect_change(coordinator.vehicle.id)
         with self._detection.isolated():
             self._observe_call(evidence)
+
+    @callback
+    def _async_handle_slow_call(self) -> None:
+        """Probe the region of a call that has no answer yet."""
+        self._detector.observe_slow_call(time.monotonic())
+        self._host_poller.async_schedule()
 
     def _observe_call(self, evidence: Evidence) -> None:
         self._detector.observe_call(evidence)

@@ -209,3 +209,18 @@ def test_calls_that_hang_when_the_internet_is_back_are_seen(
 
     assert status(home) is Status.OUTAGE
     assert home.assessment.subsystems == (Subsystem.API,)
+
+
+def test_a_probe_that_fails_once_hides_no_failing_calls(home: Home) -> None:
+    settle(home, ADA)
+    change(home, {"na.api": "timeout"})
+    home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
+    own = home.host_monitor.tracker("na")
+    change(home, {"na.status": "500 oops"})
+    home.run(home.monotonic + 5.0, stop=lambda: own.suspected_at is not None)
+    assert own.suspected_at is not None
+    change(home, {"na.status": OK})
+    home.run(home.monotonic + 120.0)
+
+    assert not own.failing
+    assert status(home) is Status.OUTAGE

@@ -3,10 +3,17 @@
 from itertools import pairwise
 from random import Random
 
+import pytest
+
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK, World
 from custom_components.keycard.outage.endpoints import default_hosts, list_endpoints
-from custom_components.keycard.outage.host_monitor import HostMonitor
+from custom_components.keycard.outage.host_monitor import (
+    CALL_INTERVAL,
+    CALL_OFFSET,
+    HostMonitor,
+    home_interval,
+)
 
 from .home_helpers import SETTLED, change, settle
 
@@ -159,3 +166,66 @@ def test_a_stalled_clock_leaves_the_distances_of_a_series() -> None:
 
     assert len(asks) >= 5
     assert asks[-1] - asks[0] >= 10.0
+
+
+@pytest.mark.parametrize("since_call", [0.0, 10.0, 29.0, 31.0, 50.0, 61.0])
+def test_probes_move_between_calls_within_their_jitter(since_call: float) -> None:
+    now, called_at = 1000.0, 1000.0 - since_call
+    random = Random(1)
+    for _ in range(12):
+        interval = home_interval(called_at, now, random)
+        assert 54.0 <= interval <= 66.0
+        now += interval
+        while called_at + CALL_INTERVAL <= now:
+            called_at += CALL_INTERVAL
+
+    assert now - called_at == pytest.approx(CALL_OFFSET, abs=3.0)
+
+
+def test_a_region_is_tested_every_half_minute(home: Home) -> None:
+    settle(home, Vehicle(name="Ada"))
+    home.sent_requests = []
+    home.run(SETTLED + DAY)
+
+    tests = sorted(asked(home, "na.status") + asked(home, "home.call.Ada"))
+    assert max(gaps(tests)) <= 36.1
+    own = gaps(asked(home, "na.status"))
+    assert min(own) >= 54.0
+    assert max(own) <= 66.1
+
+
+def test_calls_through_a_third_party_do_not_move_probes(home: Home) -> None:
+    settle(home, Vehicle(name="Ada"), third_party=True)
+    home.sent_requests = []
+    home.run(SETTLED + DAY)
+
+    tests = sorted(asked(home, "na.status") + asked(home, "home.call.Ada"))
+    assert max(gaps(tests)) > 45.0
+
+
+@pytest.mark.parametrize(("third_party", "within"), [(False, 3.1), (True, 10.1)])
+def test_a_call_without_an_answer_lets_its_region_be_probed(
+    home: Home, third_party: bool, within: float
+) -> None:
+    settle(home, Vehicle(name="Ada"), third_party=third_party)
+    home.sent_requests = []
+    change(home, {"proxy.api" if third_party else "na.api": "timeout"})
+    home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
+    [*_, called] = asked(home, "home.call.Ada")
+    home.run(home.monotonic + 0.5)
+
+    probes = asked(home, "na.status", since=called)
+    assert probes[0] - called == pytest.approx(within, abs=0.2)
+
+
+def test_polls_of_homes_that_start_together_spread() -> None:
+    phases = []
+    for seed in range(40):
+        home = Home(World(random=Random(seed)))
+        home.add(vehicles=(Vehicle(name="Ada"),))
+        home.sent_requests = []
+        home.run(240.0)
+        phases.append(asked(home, "home.call.Ada", since=100.0)[0])
+
+    assert max(phases) - min(phases) > 40.0
+    assert len({round(phase) for phase in phases}) > 20

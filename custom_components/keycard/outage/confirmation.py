@@ -94,6 +94,11 @@ class HealthTracker:
         """Return whether a whole series of requests had no good answer."""
         return self.suspected_at is not None and self._failed_count >= self.rule.weight
 
+    @property
+    def has_answered_failures(self) -> bool:
+        """Return whether requests failed that count, each with an HTTP answer."""
+        return self.answered and self._weight > 0
+
     def is_settled(self, monotonic: float) -> bool:
         """Return whether no further evidence is pending.
 

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 from .account import AccountStatus, StoredAccount
 from .account_calls import AccountCallHealth, StoredVehicle, VehicleTally
 from .confirmation import RECENT, RENEWALS, Health, HealthTracker
-from .evidence import CACHED, STALE, Evidence, Reason, Subject
+from .evidence import CACHED, STALE, Evidence, Reason, RequestType, Subject
 from .external_data import StaleDataDetector, StoredStaleData
 from .host_monitor import HostMonitor
 from .models import (
@@ -89,6 +89,12 @@ class OutageDetector:
         ):
             # A stale cache is a problem of the third party.
             evidence = replace(evidence, classification=CACHED)
+        if (
+            evidence.request_type is RequestType.CALL
+            and evidence.vehicle_id is not None
+            and not self.third_party
+        ):
+            self.host_monitor.record_call(self.region, evidence.sent_at)
         doubts = self.account.observe_answer(evidence)
         # While the host is down, a gateway in front of it may refuse calls.
         refused = evidence.classification.subject is Subject.ACCOUNT
@@ -99,6 +105,14 @@ class OutageDetector:
         elif not evidence.good and not evidence.answered:
             # A timeout is evidence only if the host answers probes meanwhile.
             self.host_monitor.probe_region(self.region, evidence.at)
+
+    def observe_slow_call(self, monotonic: float) -> None:
+        """Probe the region, as a call has no answer yet.
+
+        A third party may be slow by itself.
+        """
+        if not self.third_party:
+            self.host_monitor.probe_region(self.region, monotonic)
 
     def observe_token_refresh(self, evidence: Evidence) -> None:
         """Update from a token refresh."""

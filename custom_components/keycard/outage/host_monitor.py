@@ -20,6 +20,13 @@ ALERT_INTERVAL = 120.0
 CONTROL_INTERVAL = 60.0
 UNRELATED_RETRY = 5.0
 
+# Seconds from a call for a vehicle to its region's next probe, so that one or the other
+# tests the region every half minute, and the mean interval of such calls. Their jitter
+# adds as much to the spread as that of the probes.
+CALL_OFFSET = 30.0
+CALL_OFFSET_SPREAD = 1.5
+CALL_INTERVAL = 61.5
+
 # Contrast: a control host had a good answer to a request at about the time of the last
 # failed one, and to another one this much earlier during the same suspicion.
 _CONTRAST_BEFORE = 5.0
@@ -33,6 +40,17 @@ _CONTROL_FAILURES = 2
 
 # A request without a result for so many seconds is lost.
 _LOST_AFTER = 60.0
+
+
+def home_interval(called_at: float, monotonic: float, random: Random) -> float:
+    """Return the seconds to the next probe, half a minute after the next call.
+
+    The last call was at `called_at`. The interval stays within its jitter, so it may
+    take some probes until they lie between the calls.
+    """
+    spread = random.uniform(-CALL_OFFSET_SPREAD, CALL_OFFSET_SPREAD)
+    wanted = called_at + CALL_INTERVAL + CALL_OFFSET + spread - monotonic
+    return min(max(wanted, HOME_INTERVAL * (1 - JITTER)), HOME_INTERVAL * (1 + JITTER))
 
 
 class StoredHost(TypedDict):
@@ -53,6 +71,7 @@ class _HostState:
     pending: list[float] = field(default_factory=list)
     good_sent: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_GOOD))
     sent_at: float = float("-inf")
+    called_at: float = float("-inf")
     failures: int = 0
     unrelated: bool = field(init=False)
 
@@ -187,7 +206,7 @@ class HostMonitor:
         asked += self._control_probes(asked, monotonic)
         for item in asked:
             item.mark_sent(monotonic)
-            item.next_at = monotonic + self._interval(item)
+            item.next_at = monotonic + self._interval(item, monotonic)
         return [item.endpoint for item in asked]
 
     def _control_probes(
@@ -224,6 +243,11 @@ class HostMonitor:
         """Probe a region's host now, to compare it with a call."""
         self._probe_soon(self._regions[region], monotonic)
 
+    def record_call(self, region: str, sent_at: float) -> None:
+        """Record a call for a vehicle of a region, which its probes are set between."""
+        item = self._regions[region]
+        item.called_at = max(item.called_at, sent_at)
+
     def is_settled_since(self, sent_at: float, monotonic: float) -> bool:
         """Return whether every host was probed since then, and its health is settled.
 
@@ -258,7 +282,7 @@ class HostMonitor:
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self._random.uniform(-JITTER, JITTER))
 
-    def _interval(self, item: _HostState) -> float:
+    def _interval(self, item: _HostState, monotonic: float) -> float:
         if item.unrelated:
             if not item.tracker.verified:
                 return self._jittered(INTERVAL)
@@ -277,6 +301,8 @@ class HostMonitor:
             # Homes that start together must not probe together.
             self._started.add(item.endpoint)
             return self._random.uniform(0, pace)
+        if pace == HOME_INTERVAL and monotonic - item.called_at < CALL_INTERVAL:
+            return home_interval(item.called_at, monotonic, self._random)
         return self._jittered(pace)
 
     @property

@@ -277,7 +277,7 @@ class VehicleCallHealth:
     def restart_suspicions(self, monotonic: float, *, silent: bool) -> None:
         """Restart suspicions, if `silent` only those without an HTTP answer."""
         for subsystem, track in self.trackers.items():
-            if track.suspected_at is None or (silent and track.answered):
+            if track.suspected_at is None or (silent and track.has_answered_failures):
                 continue
             track.restart(monotonic)
             if subsystem is Subsystem.API:

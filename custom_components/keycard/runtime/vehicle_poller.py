@@ -1,7 +1,7 @@
 """Poll the vehicles of an account."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from ..outage.account import AccountStatus, Category
 from ..outage.classifier import classify
 from ..outage.detector import OutageDetector
 from ..outage.evidence import Classification, Reason, RequestType, Subject, Verdict
+from ..outage.host_monitor import GOOD_WITHIN
 from ..outage.models import Subsystem
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
@@ -87,10 +88,16 @@ class FreePoll:
     interval: float
     next_at: float
     running: bool = False
+    started: bool = False
 
-    def start(self, monotonic: float, jitter: float) -> None:
-        """Start a poll and plan the next one; `jitter` multiplies the interval."""
-        self.running = True
+    def start(self, monotonic: float, random: Random) -> None:
+        """Start a poll and plan the next one.
+
+        The first interval gives it a random phase: homes that start together must not
+        poll together.
+        """
+        jitter = 1 + random.uniform(0, JITTER) if self.started else random.random()
+        self.running = self.started = True
         self.next_at = monotonic + self.interval * jitter
 
     def due_at(self, paused_until: float) -> float:
@@ -132,11 +139,13 @@ class VehiclePoller:
         account: AccountStatus,
         get_vehicle: Callable[[str], Vehicle],
         on_call: Callable[[CallType, str | None, ApiCall], None],
+        on_slow_call: Callable[[], None],
         interval_factor: Callable[[], float],
         random: Random,
     ) -> None:
         """Initialize without a call.
 
+        `on_slow_call` is called when a poll that is not billed gets no answer in time.
         `interval_factor` is by how much the budget lengthens intervals.
         """
         self._hass = hass
@@ -145,6 +154,7 @@ class VehiclePoller:
         self._account = account
         self._get_vehicle = get_vehicle
         self._on_call = on_call
+        self._on_slow_call = on_slow_call
         self._interval_factor = interval_factor
         self._random = random
         self._vehicles: dict[str, VehiclePolls] = {}
@@ -269,7 +279,7 @@ class VehiclePoller:
             for vin, subsystem in self._detector.calls_due(monotonic):
                 self._async_settle(vin, subsystem, monotonic)
         if self._products.due_at(self._paused_until(Category.CALLS, None)) <= monotonic:
-            self._products.start(monotonic, self._jitter())
+            self._products.start(monotonic, self._random)
             self._async_create_task(self._async_poll_products())
         self.async_schedule()
 
@@ -279,7 +289,7 @@ class VehiclePoller:
         polls, monotonic = self._vehicles[vin], time.monotonic()
         paused_until = self._paused_until(Category.CALLS, vin)
         if polls.summary.due_at(paused_until) <= monotonic:
-            polls.summary.start(monotonic, self._jitter())
+            polls.summary.start(monotonic, self._random)
             self._async_create_task(self._async_poll_summary(vin, polls))
         if self._data_due_at(vin, polls, monotonic) <= monotonic:
             schedule = polls.schedule
@@ -382,9 +392,9 @@ class VehiclePoller:
 
     async def _async_call(self, call_type: CallType, vin: str | None) -> ApiCall:
         if vin is None:
-            call = await self._client.products()
+            call = await self._async_call_free(self._client.products())
         elif call_type is CallType.SUMMARY:
-            call = await self._client.vehicle(vin)
+            call = await self._async_call_free(self._client.vehicle(vin))
         elif call_type is CallType.DATA:
             call = await self._client.vehicle_data(vin)
         else:
@@ -392,3 +402,11 @@ class VehiclePoller:
         if not self._stopped:
             self._on_call(call_type, vin, call)
         return call
+
+    async def _async_call_free(self, call: Awaitable[ApiCall]) -> ApiCall:
+        """Make a call that is answered soon, unless something fails."""
+        slow = self._hass.loop.call_later(GOOD_WITHIN, self._on_slow_call)
+        try:
+            return await call
+        finally:
+            slow.cancel()

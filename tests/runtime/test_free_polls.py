@@ -67,7 +67,8 @@ async def test_an_answer_or_a_cancellation_ends_the_wait(hass: HomeAssistant) ->
         return answer
 
     # A timer that is left fails the test in its teardown.
-    assert await make_poller(hass, call, slow)._async_call(CallType.SUMMARY, "VIN")
+    poller = make_poller(hass, call, slow)
+    assert await poller._async_call(CallType.SUMMARY, "VIN") is answer
     task = asyncio.create_task(
         make_poller(hass, hang, slow)._async_call(CallType.SUMMARY, "VIN")
     )

@@ -2,14 +2,16 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from io import StringIO
 from random import Random
 from weakref import WeakSet
 
 import pytest
+from rich.console import Console
 
-from benchmarks import detection_measurement, false_alarms, random_outages
+from benchmarks import detection_measurement, false_alarms, progress, random_outages
 from benchmarks.false_alarms import HomeYear
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import World
@@ -31,10 +33,44 @@ def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_missed_bound_is_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(detection_measurement, "ENOUGH", 1)
     monkeypatch.setattr(detection_measurement, "MEDIAN", 1.0)
+    monkeypatch.setattr(detection_measurement, "WORST", 2.0)
 
     assert detection_measurement.main(FEW) == 1
-    assert "Missed: median of refused and answered" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Missed: median of refuse or answer with errors, with cars" in printed
+    assert "Missed: worst" in printed
+
+
+def test_a_home_whose_internet_failures_stay_unrecognized_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = false_alarms.simulate_year
+
+    def simulate(seed: int) -> false_alarms.Year:
+        named = 1 if seed == 9 else 3
+        return replace(known(seed), internet_failures=3, internet_named=named)
+
+    monkeypatch.setattr(false_alarms, "YEAR", false_alarms.HOUR)
+    monkeypatch.setattr(false_alarms, "simulate_year", simulate)
+    arguments = ["--outages", "0", "--years", "10", "--seed", "0", "--jobs", "1"]
+    assert detection_measurement.main(arguments) == 1
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "recognized in the year of seed 9" in printed
+    assert printed.count("Missed:") == 1
+
+
+def test_progress_says_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
+    assert progress.time_left(elapsed=10.0, done=5, total=20) == "about 30 s left"
+    assert progress.time_left(elapsed=60.0, done=10, total=100) == "about 9 min left"
+
+    console = Console(file=StringIO(), force_terminal=False)
+    assert list(progress.track(console, "years", iter("ab"), 2)) == ["a", "b"]
+    assert isinstance(console.file, StringIO)
+    assert "years: 1 of 2, about" in console.file.getvalue()
 
 
 def test_a_seed_repeats_its_outage() -> None:

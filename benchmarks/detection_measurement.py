@@ -158,7 +158,7 @@ def _measure_outages(console: Console, options: argparse.Namespace) -> list[str]
     for failure in random_outages.FAILURES:
         _add_row(table, failure, [item for item in whole if item.failure == failure])
     table.add_section()
-    misses = []
+    misses: list[str] = []
     for hosts, group, with_account, bound in (
         ("refuse or answer with errors", answer, True, MEDIAN),
         ("hang", hang, True, MEDIAN_HANGS),

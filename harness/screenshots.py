@@ -53,24 +53,12 @@ class Picture:
     ready: str
     """Body of a function that returns whether the page is drawn."""
 
-    width: int = 1000
-    height: int = 760
+    width: int
+    height: int
     mobile: bool = False
-    script: str = ""
-    """Body of a function to evaluate before."""
-
-    clicks: tuple[str, ...] = ()
-    """Texts of the elements to click before."""
 
 
 _BANNERS = "return visible('keycard-key-card').length >= 3"
-_SHOW_BELL = """
-    const [sidebar] = visible("ha-sidebar");
-    sidebar?.dispatchEvent(
-      new CustomEvent("hass-show-notifications", {bubbles: true, composed: true})
-    );
-    return Boolean(sidebar);
-"""
 PHONE = "notification"
 PICTURES = (
     Picture(name="wall", path=f"/{DASHBOARD}", ready=_BANNERS, width=1280, height=800),
@@ -81,18 +69,6 @@ PICTURES = (
         width=390,
         height=800,
         mobile=True,
-    ),
-    Picture(
-        name="bell",
-        path=f"/{DASHBOARD}",
-        script=_SHOW_BELL,
-        ready="return visible('persistent-notification-item').length >= 1",
-    ),
-    Picture(
-        name="set-up",
-        path="/_my_redirect/config_flow_start?domain=keycard",
-        clicks=("OK",),
-        ready="return visible('step-flow-menu').length >= 1",
     ),
 )
 
@@ -153,10 +129,6 @@ async def _take(page: Page, url: str, picture: Picture) -> None:
     """Open a page and write its picture."""
     await page.resize(picture.width, picture.height, mobile=picture.mobile)
     await page.open(url + picture.path)
-    if picture.script:
-        await page.until(picture.script)
-    for text in picture.clicks:
-        await page.click(text)
     await page.until(picture.ready)
     await asyncio.sleep(PAINT_SECONDS)
     target = IMAGES / f"{picture.name}.png"

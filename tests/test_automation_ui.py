@@ -98,7 +98,7 @@ async def offered(editor: MockHAClientWebSocket, kind: str, **target: Any) -> se
     }
 
 
-async def test_what_is_offered_for_an_entity(editor: MockHAClientWebSocket) -> None:
+async def test_offers_for_an_entity(editor: MockHAClientWebSocket) -> None:
     event = "event.tesla_cloud_outage_notice"
     assert await offered(editor, "trigger", entity_id=[event]) == OF_EVENT
     assert await offered(editor, "condition", entity_id=[event]) == set()
@@ -111,7 +111,7 @@ async def test_what_is_offered_for_an_entity(editor: MockHAClientWebSocket) -> N
     assert await offered(editor, "condition", entity_id=[reachable]) == set()
 
 
-async def test_what_is_offered_for_a_device(
+async def test_offers_for_a_device(
     hass: HomeAssistant, watch: MockConfigEntry, editor: MockHAClientWebSocket
 ) -> None:
     devices = {
@@ -148,7 +148,7 @@ async def test_what_is_offered_for_a_device(
         ("condition", {"condition": "is_outage_on", "options": {"for": "soon"}}, "for"),
     ],
 )
-async def test_what_the_editor_accepts(
+async def test_choices_of_the_editor(
     editor: MockHAClientWebSocket,
     kind: str,
     given: dict[str, Any],

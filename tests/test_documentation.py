@@ -197,7 +197,7 @@ def test_every_blueprint_is_documented() -> None:
 
 
 @pytest.mark.parametrize("region", ["na", "eu", "cn"])
-def test_every_server_that_is_asked_is_documented(region: str) -> None:
+def test_every_requested_server_is_documented(region: str) -> None:
     page = (DOCS / "polling-and-cost.md").read_text()
     for host in re.findall(r"https?://([\w.-]+)", str(default_hosts(region))):
         assert f"`{host}`" in page, host

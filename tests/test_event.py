@@ -92,7 +92,7 @@ async def test_news_of_the_cloud_are_no_event(
     assert state_of(hass, EVENT) is state
 
 
-async def test_told_since_survives_a_restart(
+async def test_notified_state_survives_a_restart(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     at = "2021-11-19T21:41:00.000+00:00"
@@ -157,7 +157,7 @@ async def test_an_outage_that_is_over_is_not_continued(
     assert state_of(hass, EVENT).attributes["told_since"] > "2022"
 
 
-async def test_what_happens_during_a_start_waits_for_its_end(
+async def test_events_during_a_start_are_sent_after_it(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     hass.set_state(CoreState.not_running)

@@ -151,7 +151,7 @@ async def test_without_an_application(hass: HomeAssistant) -> None:
 @pytest.mark.parametrize(
     "domain", ["", "home", "http://", "home example.org", "192.168.1.5", "-a.example"]
 )
-async def test_what_is_no_domain(hass: HomeAssistant, domain: str) -> None:
+async def test_invalid_domains(hass: HomeAssistant, domain: str) -> None:
     form = await begin(hass, domain=domain)
     assert form["step_id"] == "fleet"
     assert form["errors"] == {"domain": "invalid_domain"}
@@ -340,7 +340,9 @@ async def test_a_scope_that_is_missing_is_named(
 
 
 @pytest.mark.usefixtures("application", "hosted")
-async def test_what_nothing_works_without(hass: HomeAssistant, sign_in: SignIn) -> None:
+async def test_a_sign_in_without_a_required_scope(
+    hass: HomeAssistant, sign_in: SignIn
+) -> None:
     menu = await sign_in(await begin(hass), scope="openid vehicle_cmds")
     assert menu["menu_options"] == ["fleet_again"]
 
@@ -392,7 +394,7 @@ async def test_cars_that_want_the_key(
 
 
 @pytest.mark.usefixtures("application", "hosted")
-async def test_paired_cars_want_nothing(
+async def test_paired_cars_need_no_action(
     hass: HomeAssistant,
     simulator: Simulator,
     sign_in: SignIn,
@@ -549,7 +551,7 @@ async def test_one_of_two_applications(
         ("", None, "https://home.example.org/auth/external/callback"),
     ],
 )
-async def test_what_an_application_has_to_name(
+async def test_redirect_url_of_an_application(
     hass: HomeAssistant, loaded: str, outside: str | None, redirect: str
 ) -> None:
     hass.config.components.add(loaded)

@@ -387,7 +387,7 @@ def test_tokens(answer: HttpResult) -> None:
 
 @fuzz(20)
 @given(st.lists(st.tuples(st.sampled_from(RequestType), answers()), max_size=12))
-def test_judgement(heard: list[tuple[RequestType, HttpResult]]) -> None:
+def test_assessment(heard: list[tuple[RequestType, HttpResult]]) -> None:
     watch = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
     judge = OutageDetector(watch, region="eu", third_party=False, monotonic=0.0)
     for at, (kind, answer) in enumerate(heard):

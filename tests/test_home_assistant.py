@@ -116,7 +116,7 @@ def imports(path: Path) -> set[tuple[str, str]]:
     }
 
 
-def test_what_may_change_is_used_in_one_place() -> None:
+def test_private_api_is_used_in_one_place() -> None:
     found: dict[str, dict[str, set[str]]] = {module: {} for module in IMPORTED}
     for path in MODULES:
         for module, name in imports(path):
@@ -189,7 +189,7 @@ def set_in(cls: type) -> set[str]:
     }
 
 
-def test_what_was_stored_of_an_entity_is_found(hass: HomeAssistant) -> None:
+def test_stored_data_of_an_entity_are_found(hass: HomeAssistant) -> None:
     # Every version has one of the two.
     data = restore_state.RestoreStateData(hass)
     assert any(hasattr(data, name) for name in BY_NAME)

@@ -135,7 +135,7 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
     assert_logged(caplog)
 
 
-async def test_bluetooth_that_fails_to_stop_keeps_nothing_from_being_stored(
+async def test_a_failing_stop_of_bluetooth_does_not_prevent_storing(
     account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:

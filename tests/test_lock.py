@@ -73,7 +73,7 @@ async def test_a_failed_command_raises_and_claims_nothing(
     assert simulator.cars["Ada"].executed.get("door_unlock", 0) == 0
 
 
-async def test_what_is_too_old_is_unknown_but_takes_commands(
+async def test_an_expired_state_is_unknown_but_takes_commands(
     hass: HomeAssistant, simulator: Simulator, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")

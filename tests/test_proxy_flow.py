@@ -111,7 +111,7 @@ async def test_a_certificate_that_changes_during_the_flow(
     assert created["data"]["fingerprint"] == fingerprint
 
 
-async def test_what_is_wrong_behind_a_trusted_certificate_is_said(
+async def test_errors_behind_a_trusted_certificate_are_reported(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
     form = await choose_provider(hass, "compatible")
@@ -233,7 +233,7 @@ async def test_diagnostics_do_not_name_the_server(
         assert entry.data[secret] not in described
 
 
-def test_what_is_no_certificate_has_a_fingerprint() -> None:
+def test_an_invalid_certificate_has_a_fingerprint() -> None:
     odd = parse_certificate(b"\x30\x03odd")
     assert len(odd.fingerprint) == 64
     assert (odd.subject, odd.expires) == ("", None)
@@ -250,7 +250,7 @@ async def test_a_token_that_is_none_of_teslas(
     assert form["errors"] == {"token": "invalid_auth"}
 
 
-async def test_a_token_of_eight_hours_is_asked_for_anew(
+async def test_a_token_of_eight_hours_is_requested_again(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = tesla_proxy_entry(simulator)

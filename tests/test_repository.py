@@ -271,7 +271,7 @@ def test_manifest_values() -> None:
     assert all(str(owner).startswith("@") for owner in owners)
 
 
-def test_requirements_repeat_nothing_that_home_assistant_brings() -> None:
+def test_requirements_omit_packages_of_home_assistant() -> None:
     core = {
         canonicalize_name(Requirement(line).name)
         for line in requires("homeassistant") or []

@@ -24,7 +24,7 @@ from .conftest import car_of, show_state, state_of, until
 CLOUD = "sensor.tesla_cloud"
 
 
-async def test_judgement(hass: HomeAssistant, watch: MockConfigEntry) -> None:
+async def test_assessment(hass: HomeAssistant, watch: MockConfigEntry) -> None:
     assert state_of(hass, f"{CLOUD}_status").state == "operational"
     assert state_of(hass, f"{CLOUD}_affected").state == "none"
     assert state_of(hass, f"{CLOUD}_outage_since").state == "unknown"
@@ -97,7 +97,7 @@ async def test_car(
     assert last == contact
 
 
-async def test_a_car_that_nothing_is_known_of(
+async def test_a_car_without_data(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")
@@ -151,7 +151,7 @@ async def test_a_car_that_comes_later(
         assert hass.states.get(entity_id) is not None
 
 
-async def test_who_only_watches_has_no_bill(
+async def test_monitoring_without_an_account_has_no_cost_sensors(
     hass: HomeAssistant, watch: MockConfigEntry, entity_registry: er.EntityRegistry
 ) -> None:
     ours = er.async_entries_for_config_entry(entity_registry, watch.entry_id)

@@ -90,7 +90,7 @@ async def test_the_last_answer_of_a_host_is_described(
     assert re.fullmatch(r"\d+ ms", told["sign_in_page"])
 
 
-async def test_before_anything_was_asked(
+async def test_before_the_first_probe(
     hass: HomeAssistant,
     hass_ws_client: WebSocketGenerator,
     watch: MockConfigEntry,
@@ -129,6 +129,6 @@ async def test_nothing_is_set_up(
     assert shown == {"version": "0.1.0", "cars": 0}
 
 
-def test_what_is_shown_has_a_name() -> None:
+def test_every_value_has_a_name() -> None:
     names = keys_at(translations("en"), "system_health", "info")
     assert names == HOSTS | {"version", "cars"}

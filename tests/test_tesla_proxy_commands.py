@@ -146,7 +146,7 @@ async def test_a_key_that_the_car_does_not_know(
         ("Cy", "cover.cy_sun_roof", "open_cover", "server_lacks_command"),
     ],
 )
-async def test_what_the_proxy_refuses_wakes_no_car(
+async def test_commands_refused_by_the_proxy_wake_no_car(
     hass: HomeAssistant,
     simulator: Simulator,
     proxied: MockConfigEntry,
@@ -164,7 +164,7 @@ async def test_what_the_proxy_refuses_wakes_no_car(
     assert not simulator.cars[car].executed
 
 
-async def test_what_another_server_knows_wakes_the_car(
+async def test_commands_supported_by_another_server_wake_the_car(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     ada = simulator.cars["Ada"]
@@ -197,7 +197,7 @@ async def sleeping(
     known.state = replace(known.state, presence=ConnectivityState.ASLEEP)
 
 
-async def test_what_may_have_been_done_is_not_denied(
+async def test_possibly_executed_commands_are_not_reported_as_failed(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     simulator.inject_fault("Ada", "lost-done")
@@ -208,7 +208,7 @@ async def test_what_may_have_been_done_is_not_denied(
     assert simulator.cars["Ada"].executed == {"door_unlock": 1}
 
 
-async def test_what_holds_already_is_done(
+async def test_commands_whose_effect_is_present_succeed(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     simulator.cars["Ada"].charge_limit = 85
@@ -216,7 +216,7 @@ async def test_what_holds_already_is_done(
     assert state_of(hass, "number.ada_charge_limit").state == "85"
 
 
-async def test_what_the_proxy_refuses_is_not_held_against_tesla(
+async def test_refusals_of_the_proxy_are_not_attributed_to_tesla(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     await until(hass, lambda: assessment_status(proxied) == "operational")
@@ -245,7 +245,7 @@ async def test_a_car_that_fell_asleep_is_woken_once(
     assert state_of(hass, "lock.ada_lock").state == "unlocked"
 
 
-async def test_what_answers_is_asked_without_a_token(
+async def test_an_unknown_server_is_checked_without_a_token(
     hass: HomeAssistant, simulator: Simulator, proxied: MockConfigEntry
 ) -> None:
     simulator.cars["Ada"].climate_on = True

@@ -93,7 +93,7 @@ def test_translation_keys_are_slugs() -> None:
             assert re.fullmatch(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", key), path
 
 
-def test_it_speaks_to_its_users() -> None:
+def test_supported_languages() -> None:
     assert {*LANGUAGES} == {
         *("da", "de", "en", "es", "fr", "it", "nb", "nl", "pl", "pt-BR", "sv"),
         "zh-Hans",
@@ -184,7 +184,7 @@ def test_whatever_becomes_of_a_pairing_is_said(flow: tuple[str, ...]) -> None:
     assert keys_at(translations("en"), *flow, "progress") == {"asking", "tapping"}
 
 
-def test_what_can_be_added_to_an_entry_is_named() -> None:
+def test_subentry_types_have_names() -> None:
     added = keys_at(translations("en"), "config_subentries", SUBENTRY_BLUETOOTH_KEY)
     assert {"entry_type", "initiate_flow"} <= added
 

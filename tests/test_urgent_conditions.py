@@ -35,7 +35,7 @@ from custom_components.keycard.vehicle.urgent_conditions import (
         ({"keeper_mode": "dog", "shift_state": "r", "user_present": False}, True, []),
     ],
 )
-def test_what_cannot_wait(
+def test_urgent_conditions(
     known: dict[str, Any], used: bool | None, matters: list[str]
 ) -> None:
     state = VehicleState(vin="ada", **known)

@@ -132,7 +132,7 @@ async def test_the_error_contains_the_reason_of_the_car(
     assert error.value.translation_placeholders["reason"] == "disconnected"
 
 
-async def test_what_a_car_lacks_makes_no_entity(
+async def test_missing_equipment_has_no_entity(
     hass: HomeAssistant,
     simulator: Simulator,
     compatible_entry: MockConfigEntry,
@@ -174,7 +174,7 @@ async def test_optional_equipment_waits_for_the_vehicle_config(
     assert shown(hass, "cover.cy_sun_roof") == "closed"
 
 
-async def test_what_is_only_signed_waits_until_commands_are_signed(
+async def test_entities_of_signed_commands_wait_for_signing_support(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     car = car_of(account, "Ada")

@@ -212,7 +212,7 @@ async def test_a_proxy_that_vanishes_takes_its_lines_along(
     assert not async_scanner_devices_by_address(hass, device_address(ada.vin), True)
 
 
-async def test_a_proxy_that_is_too_far_away_hears_nothing(
+async def test_a_proxy_out_of_range_receives_no_advertisement(
     hass: HomeAssistant, air: BluetoothEnvironment, ada: Car
 ) -> None:
     far = async_add_proxy(hass, air, rssi_of=lambda advert: None)
@@ -220,7 +220,7 @@ async def test_a_proxy_that_is_too_far_away_hears_nothing(
     far.remove()
 
 
-async def test_a_car_is_heard_again_and_again(
+async def test_advertisements_of_a_car_are_received_repeatedly(
     hass: HomeAssistant, proxy: BluetoothProxy, ada: Car
 ) -> None:
     def heard_at() -> float:

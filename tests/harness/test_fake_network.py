@@ -92,7 +92,9 @@ def test_an_end_needs_a_host_and_a_port(internet: FakeNetwork) -> None:
         ("socket.gethostbyname", ("example.com",)),
     ],
 )
-def test_nothing_leaves_the_machine(event: str, arguments: tuple[object, ...]) -> None:
+def test_no_connection_leaves_the_machine(
+    event: str, arguments: tuple[object, ...]
+) -> None:
     with pytest.raises(OSError, match="not in this story"):
         block_external_access(event, arguments)
 

@@ -154,7 +154,7 @@ async def play(case: Scenario, stage: FakeTarget) -> tuple[bool, RecordingObserv
     return await ScenarioRunner(case, stage, notes).run(), notes
 
 
-async def test_what_is_seen_in_time_and_stays_passes(
+async def test_an_expected_state_that_is_reached_in_time_and_stays_passes(
     case: Callable[..., Scenario],
 ) -> None:
     stage = FakeTarget({0: OPERATIONAL, 640: OUTAGE, 1300: OPERATIONAL})
@@ -199,7 +199,7 @@ async def test_a_missed_expectation_is_reported(
     assert recovered.passed
 
 
-async def test_what_comes_and_goes_before_the_deadline_counts_from_the_last_time(
+async def test_a_repeated_state_counts_from_its_last_start(
     case: Callable[..., Scenario],
 ) -> None:
     stage = FakeTarget({0: OPERATIONAL, 610: OUTAGE, 620: OPERATIONAL, 700: OUTAGE})

@@ -75,7 +75,7 @@ def test_a_day_of_timers_passes_in_a_moment(
     assert time.process_time() - begin < 20
 
 
-def test_a_step_does_not_go_beyond_the_moment_that_is_asked_for(
+def test_a_step_ends_at_the_requested_time(
     play: Play, pace: TimeControl, clock: OffsetClock, loop: HarnessLoop
 ) -> None:
     async def story() -> None:

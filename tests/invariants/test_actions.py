@@ -137,7 +137,7 @@ async def test_status_in_an_outage(
     )
 
 
-async def test_what_cannot_wait_is_known_longer_than_the_lock(
+async def test_urgent_conditions_expire_later_than_the_lock(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     """In an outage the last known state counts."""

@@ -216,7 +216,7 @@ async def test_command_entities_are_available_in_an_outage_and_raise(
     assert home.simulator.cars["Ada"].executed[command] == 1
 
 
-async def test_what_makes_no_sense_is_not_sent(
+async def test_invalid_values_are_not_sent(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)

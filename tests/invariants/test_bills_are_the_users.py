@@ -26,7 +26,7 @@ HOUR = 3600.0
 COST = "sensor.tesla_cloud_estimated_cost_this_month"
 
 
-async def test_a_car_that_stands_idle_online_is_asked_rarely_but_in_time(
+async def test_an_idle_car_that_is_online_is_polled_rarely_but_in_time(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     home.simulator.set("car.Cy", "asleep")
@@ -52,7 +52,7 @@ async def test_a_car_that_sleeps_costs_nothing(
     assert status_of(compatible_entry) == "operational"
 
 
-async def test_a_car_that_drives_is_asked_often_and_one_that_parked_once_more(
+async def test_a_driving_car_is_polled_often_and_a_parked_one_once_more(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
@@ -106,7 +106,7 @@ async def test_a_command_is_looked_after_once(
     assert calls.count("vehicle_data") == before + 1
 
 
-async def test_what_is_billed_is_counted_and_kept(
+async def test_billed_requests_are_counted_and_stored(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     home.simulator.set("car.Ada", "asleep")
@@ -200,7 +200,7 @@ OFFLINE = (
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_car_whose_data_say_that_it_is_offline_is_asked_rarely(
+async def test_a_car_with_data_that_report_it_offline_is_polled_rarely(
     home: HomeUnderTest, provider: str
 ) -> None:
     entry = await provider_entry(home.hass, home.simulator, provider)
@@ -307,7 +307,7 @@ async def seconds_until_poll(home: HomeUnderTest) -> float:
     return await home.until(lambda: calls.count("vehicle_data") > before, 24 * HOUR)
 
 
-async def test_watching_costs_nothing_and_asks_rarely(
+async def test_monitoring_is_free_and_polls_rarely(
     home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
     await home.set_up_operational(watching_entry)

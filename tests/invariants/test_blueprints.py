@@ -131,7 +131,7 @@ async def test_cars_are_locked_after_the_wait(
     ]
 
 
-async def test_nothing_is_said_of_cars_that_were_locked(
+async def test_locked_cars_are_not_reported(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
     own: list[ServiceCall],

@@ -123,7 +123,7 @@ async def test_a_car_that_is_being_paired(
     assert page.shows("pair")
 
 
-async def test_a_user_hears_that_the_car_is_being_paired(
+async def test_a_command_during_pairing_explains_its_failure(
     home: HomeUnderTest, watching_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     entry = await home.set_up_operational(with_paired_vehicle(watching_entry, near.car))

@@ -119,7 +119,7 @@ async def test_the_user_chooses_the_link_where_both_serve(
     assert home.simulator.usage.count("door_unlock") == calls
 
 
-async def test_the_cloud_serves_where_bluetooth_surely_brought_nothing(
+async def test_the_cloud_takes_commands_that_bluetooth_surely_did_not_deliver(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     near.simulator.bluetooth.set_link_conditions(LinkConditions(refuse=1.0))
@@ -193,7 +193,7 @@ async def test_without_an_adapter(
     assert_explained(error)
 
 
-async def test_a_car_that_has_forgotten_the_key_is_asked_no_more(
+async def test_a_car_without_the_key_is_polled_no_more(
     home: HomeUnderTest, near: NearVehicle, watching_entry: MockConfigEntry
 ) -> None:
     entry = await home.set_up_operational(with_paired_vehicle(watching_entry, near.car))
@@ -312,7 +312,7 @@ async def test_bluetooth_is_not_polled_while_the_cloud_has_data(
     assert home.simulator.bluetooth.statistics(near.car).connections == before
 
 
-async def test_a_car_that_takes_no_connection_is_asked_ever_more_rarely(
+async def test_a_car_that_refuses_connections_is_polled_ever_more_rarely(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     await fail_cloud(home, entry)
@@ -423,7 +423,7 @@ def reachable_by(link: str) -> dict[str, Any]:
     }
 
 
-async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
+async def test_an_automation_is_triggered_when_only_bluetooth_is_left(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     ran = async_mock_service(home.hass, "test", "ran")
@@ -457,7 +457,7 @@ async def test_an_automation_hears_that_bluetooth_is_the_only_way_in(
 # Range and removal
 
 
-async def test_a_key_that_is_removed_takes_nothing_of_the_car_along(
+async def test_removing_a_key_keeps_the_data_of_the_car(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The device belongs to the entry; removing a subentry would remove its devices."""

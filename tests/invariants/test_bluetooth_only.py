@@ -143,7 +143,7 @@ async def test_a_car_that_is_away_is_paired_later(
     assert again.result["description_placeholders"] == {"entry": "Ada"}
 
 
-async def test_a_flow_that_was_left_is_no_reason_not_to_begin_anew(
+async def test_an_abandoned_flow_does_not_block_a_new_one(
     home: HomeUnderTest, proxy: BluetoothProxy, set_up_entry: object
 ) -> None:
     for _ in range(2):
@@ -182,7 +182,7 @@ async def test_a_car_lives_without_an_account(
     assert ada(home).vin in entry.runtime_data.vehicles
 
 
-async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
+async def test_a_cancelled_flow_disconnects_from_the_car(
     home: HomeUnderTest, proxy: BluetoothProxy
 ) -> None:
     page = await set_up_without_account(home)
@@ -212,7 +212,7 @@ def cause_bluetooth_problem(
     return found
 
 
-async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
+async def test_local_obstacles_are_shown_before_progress(
     home: HomeUnderTest,
     proxy: BluetoothProxy,
     set_up_entry: object,
@@ -227,7 +227,7 @@ async def test_what_is_in_the_way_here_is_said_before_anything_is_shown_to_run(
     assert page.result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_what_is_in_the_way_here_is_said_of_a_car_that_is_paired_again(
+async def test_local_obstacles_are_shown_when_pairing_again(
     home: HomeUnderTest, proxy: BluetoothProxy, cause_bluetooth_problem: str
 ) -> None:
     entry = await home.set_up(alone(home, key=True))

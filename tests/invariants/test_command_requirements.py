@@ -76,7 +76,7 @@ async def test_a_low_current_that_does_not_flow_is_not_claimed(
 
 
 @pytest.mark.parametrize(("amps", "charges"), [(8, True), (3, False)])
-async def test_any_other_current_is_asked_for_once(
+async def test_any_other_current_is_sent_once(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     ada: Car,

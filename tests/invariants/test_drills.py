@@ -202,7 +202,7 @@ async def test_a_drill_from_the_button_to_its_end(
         ),
     ],
 )
-async def test_what_is_asked_for_is_rehearsed(
+async def test_a_drill_follows_its_request(
     *,
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
@@ -319,7 +319,7 @@ async def test_a_drill_concerns_one_entry(
     assert notices.notices == {"take": 2, "all_clear": 2}
 
 
-async def test_what_another_entry_sees_is_as_real(
+async def test_an_outage_of_another_entry_is_real_too(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, notices: ReceivedNotices
 ) -> None:
     """The real keys are reported for all entries, and no drill continues."""
@@ -359,7 +359,7 @@ async def test_what_another_entry_sees_is_as_real(
     ],
     ids=["outage", "sign-in outage", "own internet", "early warning"],
 )
-async def test_what_is_real_ends_a_drill(
+async def test_a_real_outage_ends_a_drill(
     *,
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
@@ -467,7 +467,7 @@ async def test_a_wait_for_a_drill_ends_with_a_restart(
     assert ran.by == []
 
 
-async def test_what_was_kept_of_drills_and_cannot_be_read(
+async def test_unreadable_stored_drills(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: dict[str, Any],
@@ -484,7 +484,7 @@ async def test_what_was_kept_of_drills_and_cannot_be_read(
     assert_available(home)
 
 
-async def test_who_is_ready(
+async def test_readiness_report(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     hass = home.hass

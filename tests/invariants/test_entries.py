@@ -241,7 +241,7 @@ async def test_a_car_of_two_accounts_is_there_once(
     assert_no_errors(caplog)
 
 
-async def test_who_shares_no_host_shares_no_watcher(
+async def test_entries_without_common_hosts_share_no_poller(
     home: HomeUnderTest, watching_entry: MockConfigEntry, simulator: Simulator
 ) -> None:
     options = {**hosts_options(simulator), "unrelated": [], "cars": {}}

@@ -226,7 +226,7 @@ async def test_ordinary_use_is_no_evidence(
     assert home.states()[KEY] == "usual"
 
 
-async def test_what_was_away_begins_anew(
+async def test_returned_entities_start_again(
     home: HomeUnderTest, ada: PolledVehicle, beside_entry: MockConfigEntry
 ) -> None:
     entry = await set_up_and_learn(home, beside_entry)

@@ -104,7 +104,7 @@ async def test_uptime_counts_watched_time(
     assert watched == round(100 * 4.2 / (29 * 24 + today)) == 1
 
 
-async def test_a_restart_keeps_the_uptime_and_knows_nothing_of_the_time_between(
+async def test_a_restart_keeps_the_uptime_and_counts_downtime_as_unknown(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: Mapping[str, Any],
@@ -125,7 +125,7 @@ async def test_a_restart_keeps_the_uptime_and_knows_nothing_of_the_time_between(
     assert last_outage(home)[1] == pytest.approx(11 * 60, abs=5)
 
 
-async def test_what_is_counted_is_written_down_from_time_to_time(
+async def test_uptime_is_stored_periodically(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     hass_storage: Mapping[str, Any],

@@ -85,7 +85,7 @@ def keep_the_dog(car: Car) -> None:
     ("change", "reason"),
     [(open_door, "open"), (sit_down, "in_use"), (keep_the_dog, "keeper_mode")],
 )
-async def test_what_speaks_against_it(
+async def test_reasons_against_locking(
     home: HomeUnderTest, configured_entry: MockConfigEntry, change: Any, reason: str
 ) -> None:
     """The status of half an hour ago is asked for again."""
@@ -112,7 +112,7 @@ async def test_a_car_with_its_card_inside_is_left_alone(
     assert (commands(home), home.simulator.usage.count("vehicle_data")) == (0, calls)
 
 
-async def test_a_status_is_asked_for_only_if_it_is_old(
+async def test_a_status_is_requested_only_if_it_is_old(
     home: HomeUnderTest, configured_entry: MockConfigEntry
 ) -> None:
     home.simulator.cars["Ada"].locked = True
@@ -146,7 +146,7 @@ async def test_a_command_that_fails_is_no_lock(
     assert commands(home) == 0
 
 
-async def test_an_unconfirmed_command_is_told_as_such(
+async def test_an_unconfirmed_command_is_reported_as_unconfirmed(
     home: HomeUnderTest, configured_entry: MockConfigEntry
 ) -> None:
     home.simulator.set("eu.commands", "reset")

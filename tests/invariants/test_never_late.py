@@ -139,7 +139,7 @@ async def test_a_contrary_command_replaces_waiting_ones(
         (("open_cover", "close_cover", "open_cover"), 1),
     ],
 )
-async def test_the_last_wish_holds_for_what_a_command_toggles(
+async def test_the_last_request_wins_for_toggling_commands(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     actions: tuple[str, ...],
@@ -163,7 +163,7 @@ async def test_the_last_wish_holds_for_what_a_command_toggles(
 
 
 @pytest.mark.usefixtures("every_entity")
-async def test_what_is_unconfirmed_is_not_toggled_again(
+async def test_unconfirmed_commands_are_not_toggled_again(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     await home.set_up_operational(compatible_entry)

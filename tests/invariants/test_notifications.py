@@ -25,7 +25,7 @@ UP = {"eu.status": "ok", "eu.api": "ok"}
 ORDER = "Take the keycard for Ada and the key fob for Cy."
 
 
-async def test_a_phone_is_told_from_the_outage_to_the_all_clear(
+async def test_a_phone_is_notified_from_the_outage_to_the_all_clear(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     phone: Phone,
@@ -155,7 +155,7 @@ async def test_receivers_apply_without_a_reload(
     assert entry.runtime_data.coordinator is coordinator
 
 
-async def test_a_drill_tells_the_same_receivers(
+async def test_a_drill_notifies_the_same_receivers(
     home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
 ) -> None:
     entry = await settled_with(
@@ -176,7 +176,7 @@ async def test_a_drill_tells_the_same_receivers(
     assert (report["sent"], report["got_it"]) == (["Anne's phone"], ["Anne's phone"])
 
 
-async def test_one_who_knows_of_an_outage_gets_no_early_warning_of_it(
+async def test_receivers_of_an_outage_notice_get_no_early_warning_of_it(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     simulator: Simulator,
@@ -203,7 +203,7 @@ async def test_one_who_knows_of_an_outage_gets_no_early_warning_of_it(
 
 
 @pytest.mark.parametrize("person", [{}, {"person": "person.anne"}])
-async def test_a_drill_reports_who_was_told(
+async def test_a_drill_reports_the_notified_receivers(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     phone: Phone,

@@ -104,7 +104,7 @@ async def test_online_follows_the_cloud(
     assert set(states_of(changes, ONLINE)) <= {shown}
 
 
-async def test_what_is_restored_sets_no_automation_off(
+async def test_restored_data_trigger_no_automation(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)

@@ -61,7 +61,7 @@ async def test_a_sleeping_car_keeps_the_state_of_its_doors(
         assert states_of(events, entity) == []
 
 
-async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
+async def test_fields_omitted_by_a_sleeping_car_imply_no_absence(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """Someone may have used the card meanwhile."""
@@ -75,7 +75,7 @@ async def test_what_a_sleeping_car_leaves_out_says_nothing_of_an_absence(
     await home.until(lambda: home.states()[DOOR] == "off", 300)
 
 
-async def test_what_a_sleeping_car_leaves_out_confirms_no_command(
+async def test_fields_omitted_by_a_sleeping_car_confirm_no_command(
     home: HomeUnderTest, entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     """The trunk stays open, and the answer to the command is lost."""

@@ -91,7 +91,7 @@ async def test_a_car_is_paired_and_then_opens_over_bluetooth(
     assert not ada(home).locked
 
 
-async def test_a_car_that_knows_the_key_is_not_asked(
+async def test_a_car_with_the_key_needs_no_pairing_request(
     home: HomeUnderTest, page: PairingPage, compatible_entry: MockConfigEntry
 ) -> None:
     key = await async_get_bluetooth_key(home.hass)
@@ -155,7 +155,7 @@ def with_link_conditions(
         (with_link_conditions(LinkConditions(lose_to_car=1.0)), "no_answer"),
     ],
 )
-async def test_what_is_in_the_way_is_said_and_a_second_try_works(
+async def test_pairing_errors_are_shown_and_a_second_try_works(
     home: HomeUnderTest,
     page: PairingPage,
     proxy: BluetoothProxy,
@@ -252,7 +252,7 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_end(
 
 
 @pytest.mark.parametrize("asked", [False, True])
-async def test_a_flow_that_is_cancelled_lets_go_of_the_car(
+async def test_a_cancelled_flow_disconnects_from_the_car(
     home: HomeUnderTest,
     page: PairingPage,
     compatible_entry: MockConfigEntry,
@@ -338,7 +338,7 @@ async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
 
 
 @pytest.mark.parametrize("listens", [False, True])
-async def test_without_an_adapter_that_connects_nothing_is_begun(
+async def test_pairing_does_not_start_without_a_connectable_adapter(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
@@ -390,7 +390,7 @@ async def test_an_account_without_known_vehicles_asks_for_the_vin(
     assert not ada(home).locked
 
 
-async def test_what_is_paired_or_not_running_is_not_offered(
+async def test_paired_and_unloaded_cars_are_not_offered(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, proxy: BluetoothProxy
 ) -> None:
     entry = with_paired_vehicle(compatible_entry, ada(home))

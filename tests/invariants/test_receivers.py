@@ -190,7 +190,7 @@ async def test_an_iphone_gets_levels_instead_of_channels(
     assert (older.live, android.live) == ([], [])
 
 
-async def test_a_phone_that_comes_back_is_told(
+async def test_a_phone_that_returns_is_notified(
     home: HomeUnderTest, watching_entry: MockConfigEntry, new_phone: NewPhone
 ) -> None:
     """It takes local pushes only, and is not connected."""

@@ -116,7 +116,7 @@ async def test_an_outage_raises_none_and_solves_none(
     assert repairs(home) == {}
 
 
-async def test_one_that_is_unloaded_says_nothing(
+async def test_an_unloaded_entry_has_no_issues(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
@@ -190,7 +190,7 @@ async def test_a_refused_command_names_car_and_link(home: HomeUnderTest) -> None
     assert repairs(home) == {}
 
 
-async def test_what_a_set_up_left_unpaired_is_found_and_followed(
+async def test_cars_left_unpaired_at_set_up_are_found_and_followed(
     home: HomeUnderTest,
 ) -> None:
     entry = await paired(home)
@@ -311,7 +311,7 @@ async def test_a_token_that_may_not_see_the_location_shows_all_else(
         ({}, ConfigEntryState.LOADED, False),
     ],
 )
-async def test_who_still_asks_the_closed_api_is_named(
+async def test_integrations_that_use_the_closed_api_are_named(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     data: dict[str, str],

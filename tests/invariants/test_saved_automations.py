@@ -118,7 +118,7 @@ async def turn_off(home: HomeUnderTest) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "after_0.1.0"])
-async def test_each_phone_is_told_once(
+async def test_each_phone_is_notified_once(
     *,
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
@@ -193,7 +193,7 @@ async def test_the_switch_takes_the_recipients_over(
     ]
 
 
-async def test_automations_that_are_off_notify_nobody(
+async def test_disabled_automations_send_no_notifications(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     phone: Phone,

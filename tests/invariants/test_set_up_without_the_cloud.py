@@ -159,7 +159,7 @@ async def test_the_first_state_is_not_unknown(
     assert states_of(changes, f"binary_sensor.{cloud}_early_warning") == ["off"]
 
 
-async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
+async def test_data_of_a_sleeping_car_survive_a_stop(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
@@ -181,7 +181,7 @@ async def test_what_is_known_of_a_sleeping_car_survives_a_stop(
 
 
 @pytest.mark.parametrize("order", [("soon", "later"), ("later", "soon"), ("soon",)])
-async def test_what_is_to_be_kept_soon_is_not_put_off(
+async def test_an_early_save_is_not_postponed(
     home: HomeUnderTest, hass_storage: dict[str, Any], order: tuple[str, ...]
 ) -> None:
     kept = StoredEntry(saved="now", judge=cast(StoredDetector, {}), cars={}, keys={})
@@ -211,7 +211,7 @@ async def test_what_is_to_be_kept_soon_is_not_put_off(
     ],
     ids=["empty", "list", "no id", "key", "status", "since", "no judgement"],
 )
-async def test_what_cannot_be_read_is_asked_anew(
+async def test_unreadable_storage_is_replaced_by_new_data(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -239,7 +239,7 @@ async def test_what_cannot_be_read_is_asked_anew(
         {"outages": [], "hosts": {"http://127.0.0.1:1/status": {}}},
     ],
 )
-async def test_a_journal_that_cannot_be_read_is_begun_anew(
+async def test_an_unreadable_outage_log_is_replaced(
     home: HomeUnderTest,
     watching_entry: MockConfigEntry,
     caplog: pytest.LogCaptureFixture,
@@ -252,7 +252,7 @@ async def test_a_journal_that_cannot_be_read_is_begun_anew(
     assert_no_errors(caplog)
 
 
-async def test_what_is_private_is_kept_private(
+async def test_storage_files_are_private(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     hass_storage: dict[str, Any],

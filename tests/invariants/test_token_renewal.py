@@ -206,7 +206,7 @@ async def test_a_sign_in_is_renewed_at_most_once_a_minute(
 
 
 @pytest.mark.parametrize("token", [None, "a\r\nb", "\ud800"])
-async def test_what_renews_next_is_kept_beside_a_token_that_cannot_be_used(
+async def test_the_refresh_token_is_stored_beside_an_unusable_access_token(
     home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch, token: object
 ) -> None:
     entry = await fleet_entry(home.hass, home.simulator, left=SOON)
@@ -234,7 +234,7 @@ async def test_answers_without_a_usable_token_are_the_sign_in_hosts_fault(
     assert status_of(entry) == "operational"
 
 
-async def test_a_sign_in_that_was_taken_back_is_asked_for_anew(
+async def test_a_revoked_sign_in_starts_reauth(
     home: HomeUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = await fleet_entry(home.hass, home.simulator, left=SOON)
@@ -289,7 +289,7 @@ async def test_a_flood_of_401_does_not_use_up_the_sign_in(home: HomeUnderTest) -
     assert home.simulator.usage.by_status["auth.token 200"] <= 7
 
 
-async def test_credentials_that_were_deleted_are_asked_for(home: HomeUnderTest) -> None:
+async def test_deleted_credentials_start_reauth(home: HomeUnderTest) -> None:
     entry = await fleet_entry(home.hass, home.simulator)
     await home.set_up_operational(entry)
     home.hass.config_entries.async_update_entry(

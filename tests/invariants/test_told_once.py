@@ -205,7 +205,7 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     assert outage.end is not None
 
 
-async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
+async def test_the_last_entry_in_an_outage_leaves_the_all_clear_to_its_notifier(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
@@ -227,7 +227,7 @@ async def test_the_last_one_in_an_outage_leaves_the_all_clear_to_the_teller(
     assert notices.notices == {"take": 1, "all_clear": 1}
 
 
-async def test_the_last_one_in_an_outage_goes(
+async def test_the_last_entry_in_an_outage_is_removed(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     watching_entry: MockConfigEntry,
@@ -264,7 +264,7 @@ async def test_an_event_without_listeners_is_sent_later(
     data.publisher.listeners = listeners
 
 
-async def test_a_hiccup_is_no_news(
+async def test_a_single_failure_sends_no_notice(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     notices: ReceivedNotices,

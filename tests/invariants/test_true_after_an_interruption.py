@@ -54,7 +54,7 @@ async def test_a_command_of_a_stopped_automation_is_shown_once_executed(
     assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
 
 
-async def test_a_stopped_automation_of_which_nothing_is_confirmed(
+async def test_a_stopped_automation_without_confirmations(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     await home.set_up_operational(compatible_entry)
@@ -123,7 +123,7 @@ async def test_a_reload_in_the_middle_of_a_command(
     assert await home.until(lambda: home.states()[LOCK] == shown, 30) < 5
 
 
-async def test_bluetooth_is_asked_where_the_cloud_cannot_be(
+async def test_bluetooth_is_polled_while_the_cloud_is_unavailable(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, near: NearVehicle
 ) -> None:
     entry = await home.set_up_operational(

@@ -147,7 +147,7 @@ class World:
         self.policy = NotificationPolicy(self.record)
 
 
-def test_an_outage_is_told_once_and_cleared_once() -> None:
+def test_an_outage_is_notified_once_and_cleared_once() -> None:
     world = World(receivers=(ANNE, BELL))
     assert world.go() == [("anne", "take"), ("", "take")]
     assert world.go(5 * HOURS) == []
@@ -160,7 +160,7 @@ def test_an_outage_is_told_once_and_cleared_once() -> None:
     assert list(open_situations(world.record)) == []
 
 
-def test_who_was_told_nothing_hears_no_all_clear() -> None:
+def test_receivers_without_an_outage_notice_get_no_all_clear() -> None:
     world = World(settings=Settings(wait=timedelta(minutes=30)))
     assert world.go(timedelta(minutes=29)) == []
     world.over = True
@@ -178,7 +178,7 @@ def test_wait_counts_over_a_restart_and_with_a_clock_set_back() -> None:
     assert world.go(timedelta(minutes=30)) == [("anne", "take")]
 
 
-def test_another_key_is_told_and_fewer_keys_quietly() -> None:
+def test_a_changed_key_is_notified_and_fewer_keys_silently() -> None:
     world = World()
     world.go(HOURS)
     world.press(Button.GOT_IT)
@@ -212,7 +212,7 @@ def test_unknown_keys_change_nothing() -> None:
     assert world.go(24 * HOURS) == []
 
 
-def test_who_leaves_is_told_on_leaving_and_again() -> None:
+def test_a_user_who_leaves_is_notified_on_leaving_and_reminded() -> None:
     world = World(receivers=(BEN,), places={"person.ben": True})
     assert world.go(3 * HOURS) == []
     world.places["person.ben"] = None
@@ -232,13 +232,15 @@ def test_who_leaves_is_told_on_leaving_and_again() -> None:
 
 
 @pytest.mark.parametrize("place", [False, None])
-def test_who_is_away_or_nowhere_is_told_at_once(*, place: bool | None) -> None:
+def test_users_away_or_without_a_location_are_notified_at_once(
+    *, place: bool | None
+) -> None:
     assert World(receivers=(BEN,), places={"person.ben": place}).go() == [
         ("ben", "take")
     ]
 
 
-def test_who_leaves_in_quiet_hours_is_up() -> None:
+def test_leaving_home_ends_quiet_hours() -> None:
     world = World(
         receivers=(BEN,),
         settings=Settings(quiet=NIGHT),
@@ -261,7 +263,7 @@ def test_quiet_hours_hold_back_until_their_end() -> None:
 
 
 @pytest.mark.parametrize("condition", UrgentCondition)
-def test_what_cannot_wait_breaks_quiet_hours(condition: UrgentCondition) -> None:
+def test_urgent_conditions_override_quiet_hours(condition: UrgentCondition) -> None:
     world = World(settings=Settings(quiet=NIGHT), now=NOON + 11 * HOURS)
     assert world.go(HOURS) == []
     world.urgent = frozenset({condition})
@@ -284,7 +286,7 @@ def test_reminders_end_with_got_it() -> None:
     assert world.go(6 * HOURS) == []
 
 
-def test_who_waits_to_leave_is_not_reminded() -> None:
+def test_users_at_home_are_not_reminded() -> None:
     world = World(
         receivers=(BEN,),
         settings=Settings(reminder=HOURS),
@@ -295,7 +297,7 @@ def test_who_waits_to_leave_is_not_reminded() -> None:
     assert world.go(5 * HOURS) == []
 
 
-def test_a_reminder_that_was_asked_for_comes_in_quiet_hours() -> None:
+def test_a_requested_reminder_is_sent_in_quiet_hours() -> None:
     world = World(settings=Settings(quiet=NIGHT), now=NOON + 9 * HOURS)
     world.go(timedelta(minutes=30))
     world.press(Button.LATER)
@@ -318,7 +320,7 @@ def test_a_clock_that_is_set_back_loses_nothing() -> None:
     assert world.go() == [("anne", "all_clear")]
 
 
-def test_who_got_it_hears_of_another_key_and_of_the_end_only() -> None:
+def test_acknowledgment_limits_notices_to_changed_keys_and_the_end() -> None:
     world = World(keys=BOTH)
     world.go()
     world.press(Button.GOT_IT, ANNE)
@@ -333,7 +335,7 @@ def test_who_got_it_hears_of_another_key_and_of_the_end_only() -> None:
     assert world.go(HOURS) == [("anne", "all_clear")]
 
 
-def test_a_live_update_shows_what_was_told_until_got_it_or_the_end() -> None:
+def test_a_live_update_shows_the_notice_until_acknowledgment_or_the_end() -> None:
     world = World(keys=BOTH, live=frozenset({ANNE.id}), receivers=(ANNE, BELL))
     assert world.go() == [("anne", "take"), ("", "take"), ("anne", "live")]
     world.keys = ADA
@@ -412,7 +414,7 @@ def test_two_phones_of_a_person_count_once() -> None:
     ]
 
 
-def test_early_warnings_are_told_for_each_new_region() -> None:
+def test_early_warnings_are_sent_for_each_new_region() -> None:
     world = World(kind=SituationKind.WARNING, keys={}, regions=frozenset({"na"}))
     assert world.go(HOURS) == [("anne", "warning")]
     world.regions = frozenset({"na", "cn"})
@@ -443,7 +445,7 @@ def test_warnings_and_all_clears_can_be_switched_off() -> None:
     assert world.go() == [("anne", "clear")]
 
 
-def test_a_drill_tells_everybody_at_once() -> None:
+def test_a_drill_notifies_all_receivers_at_once() -> None:
     world = World(
         kind=SituationKind.DRILL,
         receivers=(ANNE, BEN),
@@ -456,7 +458,7 @@ def test_a_drill_tells_everybody_at_once() -> None:
     assert world.go() == [("anne", "all_clear"), ("ben", "all_clear")]
 
 
-def test_one_that_cannot_be_reached_is_tried_again_and_keeps_nobody_waiting() -> None:
+def test_an_unreachable_receiver_is_retried_without_delaying_others() -> None:
     world = World(receivers=(ANNE, BEN), unreachable={"anne"})
     assert world.go(3 * HOURS) == [("ben", "take")]
     state = world.record.situations["eu"].receivers[ANNE.id]
@@ -508,7 +510,7 @@ def test_the_strictest_of_several_settings_wins() -> None:
     assert merged.settings.quiet_left(NOON.replace(hour=23)) == 6 * HOURS
 
 
-def test_the_record_is_bounded_and_keeps_what_is_open() -> None:
+def test_the_record_is_bounded_and_keeps_open_notices() -> None:
     world = World()
     world.go()
     for number in range(3 * MAX_SITUATIONS):
@@ -536,7 +538,7 @@ def test_the_record_is_bounded_and_keeps_what_is_open() -> None:
         },
     ],
 )
-def test_what_cannot_be_read_is_left_out(broken: dict[str, Any]) -> None:
+def test_unreadable_stored_data_are_ignored(broken: dict[str, Any]) -> None:
     record, skipped = NotificationRecord(lambda: "token"), Skipped()
     record.restore_record(broken, skipped)
     assert skipped
@@ -566,7 +568,7 @@ STEPS = st.lists(
 
 @hypothesis_settings(max_examples=120, deadline=None, derandomize=True)
 @given(steps=STEPS, quiet=st.booleans(), reminder=st.sampled_from([0, 1, 5]))
-def test_told_once_nobody_forgotten_and_quiet_hours_kept(
+def test_each_receiver_is_notified_once_outside_quiet_hours(
     *, steps: list[tuple[str, Any, int, int]], quiet: bool, reminder: int
 ) -> None:
     """Walk through days of outages; what was sent must make sense at any time."""

@@ -272,7 +272,7 @@ async def test_where_the_card_is_laid_follows_the_model(
     assert ("phone" in text.replace("wireless phone charger", "")) is phone_key
 
 
-async def test_different_cars_are_told_apart(english: Translations) -> None:
+async def test_differences_between_cars_are_named(english: Translations) -> None:
     outage = Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None)
     _, text = render_notice(
         english,
@@ -318,7 +318,7 @@ def test_the_all_clear_lists_what_failed(words: Translations) -> None:
     assert "22:10" in line
 
 
-def test_what_cannot_wait_is_said_apart(words: Translations) -> None:
+def test_urgent_conditions_are_listed_separately(words: Translations) -> None:
     cars = [
         notice_vehicle("Ada", KEY.KEYCARD, urgent=UrgentCondition),
         notice_vehicle("Cy", KEY.FOB, urgent=[UrgentCondition.UNLOCKED]),
@@ -504,7 +504,7 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("assessment", "keys", "title", "lines"), TOLD)
-async def test_what_is_said(
+async def test_notice_texts(
     english: Translations,
     assessment: Assessment,
     keys: Mapping[str, PhysicalKey],

@@ -251,7 +251,7 @@ def test_refusals_of_single_vehicles_survive_a_restart() -> None:
     assert later.reason is None
 
 
-def test_what_an_earlier_version_kept_is_understood() -> None:
+def test_data_stored_by_an_earlier_version_are_restored() -> None:
     account = account_of()
     account.restore_refusals(
         {"reason": "limit", "paused": 100.0}, monotonic=5.0, away=10.0
@@ -261,7 +261,7 @@ def test_what_an_earlier_version_kept_is_understood() -> None:
     assert account.paused_until == pytest.approx(95.0)
 
 
-def test_an_answer_to_an_earlier_call_lifts_nothing() -> None:
+def test_an_answer_to_an_earlier_call_clears_no_error() -> None:
     account = account_of()
     account.observe_answer(refused(Reason.BILLING_LIMIT, 100.0))
     account.observe_answer(good(99.0))
@@ -336,7 +336,7 @@ def test_a_good_call_in_between_takes_a_refusal_back() -> None:
     assert account.auth_refused_at == pytest.approx(140.1)
 
 
-def test_nothing_is_proven_without_a_refusal() -> None:
+def test_an_account_without_refusals_has_no_confirmed_problem() -> None:
     account = account_of()
     account.evaluate_auth(sign_in_healthy=True)
 

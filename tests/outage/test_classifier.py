@@ -436,7 +436,7 @@ PROXYS_OWN = [
 
 @pytest.mark.parametrize("third_party", [True, False])
 @pytest.mark.parametrize(("status", "body"), PROXYS_OWN)
-def test_what_a_proxy_says_itself_is_never_tesla_s(
+def test_answers_of_a_proxy_itself_are_not_attributed_to_tesla(
     status: int, body: str, third_party: bool
 ) -> None:
     classification = classify(

@@ -67,7 +67,7 @@ def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
     assert statuses(home) == []
 
 
-def test_what_was_asked_before_the_suspicion_does_not_count(home: Home) -> None:
+def test_requests_sent_before_the_suspicion_do_not_count(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "timeout"})
     own = home.host_monitor.tracker("na")
@@ -155,7 +155,9 @@ def test_refused_commands_are_forgotten_after_an_hour(home: Home) -> None:
     assert status(home) is Status.OPERATIONAL
 
 
-def test_commands_in_an_outage_prove_nothing_against_their_plane(home: Home) -> None:
+def test_commands_in_an_outage_are_no_evidence_against_their_subsystem(
+    home: Home,
+) -> None:
     settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     for at in (30.0, 90.0, 200.0, 205.0, 210.0):

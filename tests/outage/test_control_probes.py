@@ -46,7 +46,7 @@ def test_without_unrelated_hosts_a_failure_everywhere_is_undetermined(
     assert statuses(home) == [Status.UNDETERMINED, Status.OPERATIONAL]
 
 
-def test_unrelated_hosts_that_never_answered_prove_nothing(home: Home) -> None:
+def test_control_hosts_that_never_answered_confirm_nothing(home: Home) -> None:
     change(home, {"controls": "refuse"})
     settle(home)
     change(home, {"all.status": "refuse"})

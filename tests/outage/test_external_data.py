@@ -108,7 +108,7 @@ def test_a_fast_pace_does_not_hurry() -> None:
     assert showcase.detector.stale_vehicles == {"ada"}
 
 
-def test_a_pace_that_is_not_known_lets_nothing_testify() -> None:
+def test_an_unknown_update_interval_gives_no_evidence() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.go((GAPS_NEEDED - 1) * POLL)
@@ -161,7 +161,7 @@ def test_ordinary_life_is_no_testimony(
 
 
 @pytest.mark.parametrize("happens", [asleep, lost])
-def test_ordinary_life_in_between_begins_anew(
+def test_ordinary_updates_restart_the_measurement(
     happens: Callable[[SimulatedSource], None],
 ) -> None:
     ada = SimulatedSource()
@@ -267,7 +267,7 @@ def test_it_expires_without_further_evidence(
     assert not showcase.detector.stale_vehicles
 
 
-def test_another_set_of_values_is_learnt_anew() -> None:
+def test_a_changed_set_of_values_is_learned_again() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.learn()
@@ -277,7 +277,7 @@ def test_another_set_of_values_is_learnt_anew() -> None:
     assert not showcase.ever
 
 
-def test_an_interruption_begins_anew() -> None:
+def test_an_interruption_restarts_the_measurement() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.learn()
@@ -288,7 +288,7 @@ def test_an_interruption_begins_anew() -> None:
     assert not showcase.ever
 
 
-def test_who_is_no_longer_named_is_forgotten() -> None:
+def test_removed_sources_are_forgotten() -> None:
     ada = SimulatedSource()
     showcase = SourceSimulation(ada)
     showcase.learn()

@@ -144,7 +144,7 @@ def test_an_unresolved_name_discards_earlier_failures() -> None:
     assert watch.failing_regions() == ("na",)
 
 
-def test_a_failure_that_was_asked_before_a_good_answer_is_no_news() -> None:
+def test_a_failure_sent_before_a_good_answer_is_ignored() -> None:
     watch = watching()
     tell(watch, OWN, OK, BEGIN + 4.0)
     tell(watch, OWN, REFUSED, BEGIN, after=10.0)

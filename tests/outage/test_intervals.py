@@ -116,7 +116,7 @@ def test_homes_that_start_together_do_not_ask_together() -> None:
     assert len({round(second) for second in seconds}) > 20
 
 
-def test_a_call_that_fails_lets_the_hosts_be_asked(home: Home) -> None:
+def test_a_failing_call_triggers_probes(home: Home) -> None:
     settle(home, Vehicle(name="Ada"))
     home.sent_requests = []
     change(home, {"na.api": "503 busy"})

@@ -295,7 +295,7 @@ def test_the_all_clear_contains_the_duration() -> None:
         (START, timedelta()),
     ],
 )
-def test_what_was_kept_without_lengths_can_be_read(
+def test_stored_outages_without_durations_can_be_read(
     end: datetime | None, length: timedelta
 ) -> None:
     kept = StoredOutage(

@@ -36,7 +36,7 @@ def test_an_outage_ends_after_three_good_answers_over_two_minutes(home: Home) ->
     assert status(home) is Status.OPERATIONAL
 
 
-def test_one_bad_answer_in_between_begins_the_count_anew(home: Home) -> None:
+def test_a_bad_answer_restarts_the_count(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 600)
@@ -104,7 +104,7 @@ def test_an_end_waits_for_the_proof_of_the_data(home: Home) -> None:
     assert notices(home) == [NoticeType.TAKE]
 
 
-def test_a_sleeping_car_is_asked_for_no_proof(home: Home) -> None:
+def test_a_sleeping_car_needs_no_confirmation(home: Home) -> None:
     entry = settle(home, ADA)
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)

@@ -79,7 +79,7 @@ def test_a_restart_in_an_outage_is_no_news(
     )
 
 
-def test_what_fails_by_fits_does_so_after_a_restart(home: Home) -> None:
+def test_intermittent_failures_stay_intermittent_after_a_restart(home: Home) -> None:
     settle(home, ADA)
     for second in range(0, 3600, 45):
         home.set("na.api", "503 busy", at=SETTLED + second)
@@ -119,7 +119,9 @@ def test_a_restart_without_internet_keeps_an_outage(home: Home, mode: str) -> No
 
 
 @pytest.mark.parametrize("mode", ["refuse", "timeout"])
-def test_a_restart_without_internet_says_nothing_hasty(home: Home, mode: str) -> None:
+def test_a_restart_without_internet_reports_no_premature_status(
+    home: Home, mode: str
+) -> None:
     settle(home, ADA)
     change(home, {"net": mode})
     home.restart(away=60.0)
@@ -196,7 +198,7 @@ def test_a_clock_set_back_while_away_lengthens_no_pause(home: Home) -> None:
     ].detector.account.paused_until - home.monotonic == pytest.approx(left)
 
 
-def test_what_is_kept_is_json(home: Home) -> None:
+def test_stored_state_is_json(home: Home) -> None:
     settle(home, ADA, Vehicle(name="Bo", model="modely"))
     change(home, {"all.status": "503 busy", "na.api": ERROR, "auth.token": "timeout"})
     home.run(SETTLED + 600)

@@ -49,7 +49,7 @@ def test_stale_data_end_with_the_first_newer_timestamp(
     assert entry.data_calls == asked + 1
 
 
-def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
+def test_a_permanently_frozen_cache_does_not_stay_evidence() -> None:
     home = Home(World(random=Random(1)))
     settle(home, ADA, third_party=True)
     failing = {"na.status": "503 busy", "na.api": "503 busy"}
@@ -62,7 +62,7 @@ def test_a_cache_that_never_moves_again_claims_nothing_for_ever() -> None:
 
 @pytest.mark.parametrize("third_party", [False, True])
 @pytest.mark.parametrize("answer", [ERROR, GATEWAY, "garbage", "timeout"])
-def test_data_that_fail_for_hours_are_not_asked_for_again_and_again(
+def test_data_that_fail_for_hours_are_not_requested_repeatedly(
     home: Home, answer: str, third_party: bool
 ) -> None:
     entry = settle(home, ADA, third_party=third_party)

@@ -91,7 +91,7 @@ DAYS: dict[str, tuple[Sequence[tuple[float, Status]], tuple[float, ...]]] = {
 
 
 @pytest.mark.parametrize(("seen", "expected"), DAYS.values(), ids=list(DAYS))
-def test_what_counts(
+def test_counted_statuses(
     seen: Sequence[tuple[float, Status]], expected: tuple[float, ...]
 ) -> None:
     home = WatchingHome()
@@ -158,7 +158,7 @@ def test_silence_is_not_watching() -> None:
     assert home.figures().outage > 50
 
 
-def test_time_in_which_nothing_ran_is_unknown() -> None:
+def test_time_without_a_running_process_is_unknown() -> None:
     home = WatchingHome()
     home.watch(3 * HOUR, UP)
     home.watch(HOUR, OUTAGE)
@@ -171,7 +171,7 @@ def test_time_in_which_nothing_ran_is_unknown() -> None:
     assert later.figures(days=2).watched == pytest.approx(100 * 8 / (24 + 6))
 
 
-def test_a_clock_that_is_set_makes_nothing_longer() -> None:
+def test_a_clock_change_lengthens_no_duration() -> None:
     home = WatchingHome()
     home.watch(2 * HOUR, UP)
     for days in (-2, 400, -396, -36525, 36523):
@@ -197,7 +197,7 @@ def test_days_come_and_go() -> None:
     assert home.figures(30).watched == pytest.approx(100 * 60 / (29 * 24 + 18), abs=0.1)
 
 
-def test_too_little_says_nothing() -> None:
+def test_a_short_time_gives_no_uptime() -> None:
     home = WatchingHome()
     assert home.figures() == UptimeStats(
         uptime=None, watched=0.0, outage=0.0, degraded=0.0, sign_in_outage=0.0
@@ -226,7 +226,7 @@ def test_the_worst_that_the_entries_of_a_home_see_counts() -> None:
     assert home.figures().uptime == pytest.approx(75)
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_stored_days_are_bounded() -> None:
     home = WatchingHome()
     for _ in range(DAYS_KEPT + 30):
         home.watch(120, UP)

@@ -161,7 +161,7 @@ def test_calls_and_account(
 
 
 @pytest.mark.parametrize("status", Status)
-def test_a_car_that_was_never_heard_of(status: Status) -> None:
+def test_a_car_without_any_contact(status: Status) -> None:
     found = cloud_connection(
         judged(status),
         ADA,

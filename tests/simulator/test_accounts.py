@@ -71,7 +71,7 @@ async def test_tokens_expire_and_come_back(
     assert [await works(token) for token in forged] == [False] * 5
 
 
-async def test_what_is_billed(
+async def test_billed_requests(
     sim: Simulator, fleet: TeslaFleetApi, ada: Vehicle, session: aiohttp.ClientSession
 ) -> None:
     async def billed(call: Any, condition: str = "ok") -> int:

@@ -150,7 +150,7 @@ async def test_slow_is_late_and_good(
     assert (await task)[0] == SURFACES[subject].good
 
 
-async def test_what_is_held_goes_on_when_the_condition_changes(
+async def test_held_requests_continue_when_the_condition_changes(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.set("na.api", "timeout")

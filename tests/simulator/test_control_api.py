@@ -110,7 +110,7 @@ async def test_only_json_is_taken(
             assert "JSON" in (await response.json())["error"]
 
 
-async def test_what_a_person_does(
+async def test_actions_of_a_person(
     sim: Simulator, control: ControlApi, session: aiohttp.ClientSession
 ) -> None:
     async def do(action: str) -> dict[str, Any]:

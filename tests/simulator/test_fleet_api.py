@@ -208,7 +208,7 @@ async def test_heaters_want_the_climate_on(sim: Simulator, ada: Vehicle) -> None
     assert (car.seat_heaters[4], car.steering_wheel_heater) == (2, 3)
 
 
-async def test_a_port_that_opens_lets_go_of_the_cable(
+async def test_opening_the_charge_port_releases_the_cable(
     sim: Simulator, ada: Vehicle
 ) -> None:
     car = sim.cars["Ada"]

@@ -90,7 +90,7 @@ async def test_signing_in(
     assert (status, refused["error"]) == (401, "login_required")
 
 
-async def test_consent_is_asked_and_can_be_refused(
+async def test_consent_can_be_refused(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     url = f"{sim.urls['auth']}/oauth2/v3/authorize"
@@ -113,7 +113,7 @@ async def test_consent_is_asked_and_can_be_refused(
         {"response_type": "token", "client_id": "me", "redirect_uri": REDIRECT},
     ],
 )
-async def test_what_is_wrong_is_not_redirected(
+async def test_invalid_requests_are_not_redirected(
     sim: Simulator, session: aiohttp.ClientSession, query: dict[str, str]
 ) -> None:
     url = f"{sim.urls['auth']}/oauth2/v3/authorize"

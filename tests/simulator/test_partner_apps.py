@@ -138,7 +138,7 @@ async def test_registration(
     assert (await api.partner.register(DOMAIN))["response"]["domain"] == DOMAIN
 
 
-async def test_whose_key_a_car_obeys(
+async def test_a_car_obeys_keys_of_paired_applications(
     sim: Simulator, session: aiohttp.ClientSession, key: ec.EllipticCurvePrivateKey
 ) -> None:
     vin = sim.cars["Ada"].vin

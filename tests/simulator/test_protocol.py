@@ -503,7 +503,7 @@ async def test_a_longer_life_is_signed_for(client: SigningClient, car: Car) -> N
     assert car.locked
 
 
-async def test_what_is_no_message(
+async def test_invalid_messages(
     computers: VehicleComputers, client: SigningClient
 ) -> None:
     assert fault_of(computers.answer(b"\xff\xff")) == "DECODING"
@@ -649,7 +649,7 @@ def test_the_list_of_keys(clock: Clock, key: ec.EllipticCurvePrivateKey) -> None
 @pytest.mark.parametrize(
     "wrong", [b"no", "no", ec.generate_private_key(ec.SECP384R1())]
 )
-def test_what_is_no_key(wrong: Any) -> None:
+def test_invalid_keys(wrong: Any) -> None:
     with pytest.raises(WhitelistError):
         public_point(wrong)
 

@@ -225,7 +225,7 @@ def test_errors_of_invalid_cases(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "name", "\x00", "&a [*a]", "a: &b {c: *b}"])
-def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_case_without_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(CaseError):
         load_case(write_case(tmp_path, text))
 

@@ -63,7 +63,7 @@ def test_a_month(car: Car, clock: Clock) -> None:
     assert seen == MOMENTS
 
 
-def test_nobody_needs_to_look(car: Car, clock: Clock) -> None:
+def test_the_schedule_is_independent_of_requests(car: Car, clock: Clock) -> None:
     watched = ordinary(clock)
     for minutes in range(0, 3 * 24 * 60, 5):
         state(watched, clock, minutes / 60)

@@ -61,7 +61,7 @@ async def test_a_certificate_of_an_unknown_authority(
         assert await status(trusting, url, TESLA) == "ok"
 
 
-async def test_who_takes_any_certificate_gets_no_answer_either(
+async def test_clients_without_verification_get_no_answer_either(
     tls_sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     tls_sim.set("na.status", "tls")

@@ -191,7 +191,7 @@ async def test_scopes(
     assert sim.cars["Ada"].executed == executed
 
 
-async def test_what_the_cloud_does_not_pass_on(
+async def test_messages_rejected_by_the_cloud(
     sim: Simulator,
     ada: VehicleFleet[TeslaFleetApi],
     signed: VehicleSigned[TeslaFleetApi],
@@ -206,7 +206,7 @@ async def test_what_the_cloud_does_not_pass_on(
     assert not sim.cars["Ada"].executed
 
 
-def test_what_a_car_is_like(sim: Simulator) -> None:
+def test_vehicle_settings_are_validated(sim: Simulator) -> None:
     assert [car.signing for car in sim.cars.values()] == ["allowed", "allowed", "off"]
     spec = CarSpec(name="Di", model="modelx", year=2017, signing="required")
     assert sim.add_car(spec).signing == "required"

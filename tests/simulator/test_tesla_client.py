@@ -206,7 +206,7 @@ def test_a_replayed_command_is_refused(client: TeslaClient, car: Car) -> None:
     assert car.executed == {"door_unlock": 1}
 
 
-def test_a_sleeping_infotainment_says_nothing(client: TeslaClient, car: Car) -> None:
+def test_a_sleeping_infotainment_does_not_answer(client: TeslaClient, car: Car) -> None:
     car.set_connectivity("asleep")
     with pytest.raises(SilenceError):
         client.start(INFOTAINMENT)
@@ -364,7 +364,7 @@ def test_the_epoch_may_be_left_out_but_not_be_another(
     assert car.executed == {"door_unlock": 1}
 
 
-def test_a_client_hears_that_there_is_no_such_computer(client: TeslaClient) -> None:
+def test_an_unknown_domain_is_reported_to_the_client(client: TeslaClient) -> None:
     with pytest.raises(RefusedError, match="INVALID_DOMAINS"):
         client.start(Domain.DOMAIN_AUTHD)
     assert not client.dropped

@@ -152,7 +152,7 @@ async def test_it_counts_coolers_and_temperatures_from_one(
 @pytest.mark.parametrize(
     ("newer", "unpaired", "asleep"), [(False, 500, 500), (True, 412, 408)]
 )
-async def test_what_the_car_and_the_cloud_refuse(
+async def test_refusals_of_the_car_and_of_the_cloud(
     *, sim: Simulator, ada: Car, send: Send, newer: bool, unpaired: int, asleep: int
 ) -> None:
     sim.tesla_proxy.uses_2026_status_codes = newer

@@ -167,7 +167,7 @@ def test_new_software_is_installed_in_its_time(clock: Clock) -> None:
     assert car.software_version == "2026.38.1"
 
 
-def test_who_may_drive_without_a_key_may_not_for_long(clock: Clock) -> None:
+def test_remote_start_expires(clock: Clock) -> None:
     def allowed() -> object:
         state = vehicle_data(car, clock())["vehicle_state"]
         assert isinstance(state, dict)

@@ -52,7 +52,7 @@ def test_a_door_that_is_open_and_then_shut() -> None:
 
 
 @pytest.mark.parametrize("captured", CAPTURED["broadcasts"], ids=lambda it: it["what"])
-async def test_broadcasts_that_say_nothing_of_the_state(
+async def test_broadcasts_without_a_status(
     captured: dict[str, str],
 ) -> None:
     heard: list[VehicleStatus] = []

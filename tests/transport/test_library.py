@@ -97,7 +97,7 @@ def test_every_used_private_member_is_listed() -> None:
 
 
 @pytest.mark.usefixtures("socket_enabled")
-async def test_a_newer_library_may_lack_what_names_the_seat_twice(
+async def test_a_newer_library_may_lack_the_second_seat_name(
     session: aiohttp.ClientSession,
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,

@@ -520,7 +520,7 @@ def test_model_from_data_if_vin_has_none() -> None:
     assert car.model == "model3"
 
 
-def test_age_of_what_was_confirmed() -> None:
+def test_age_of_confirmed_fields() -> None:
     names, minute = ("locked", "user_present"), timedelta(minutes=1)
     car = Vehicle.from_vin(VIN)
     assert car.confirmation_age(names, NOW) is None

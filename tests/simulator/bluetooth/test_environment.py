@@ -63,7 +63,7 @@ def broadcasts(client: LibraryClient) -> list[int]:
     ]
 
 
-def test_a_car_that_is_near_is_heard(air: BluetoothEnvironment, ada: Car) -> None:
+def test_a_car_in_range_advertises(air: BluetoothEnvironment, ada: Car) -> None:
     [advert] = air.advertisements()
     digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
     assert advert.name == f"S{digest[:16]}C"
@@ -221,7 +221,7 @@ FAULTS: list[tuple[dict[str, Any], bool, bool, int]] = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_what_goes_wrong_leaves_the_outcome_open(
+async def test_failures_leave_the_result_unknown(
     air: BluetoothEnvironment,
     ada: Car,
     driver: LibraryClient,
@@ -286,9 +286,7 @@ async def test_one_car_can_have_weather_of_its_own(
     assert air.link_conditions_of(world.cars["Bo"]) == LinkConditions()
 
 
-async def test_what_goes_wrong_can_be_replayed(
-    air: BluetoothEnvironment, ada: Car
-) -> None:
+async def test_failures_can_be_replayed(air: BluetoothEnvironment, ada: Car) -> None:
     async def played() -> list[bool]:
         air.random = Random(7)
         before = air.statistics(ada).lost
@@ -328,7 +326,7 @@ async def test_statistics_count_connections_and_lost_messages(
     assert air.statistics(ada).open == 0
 
 
-async def test_what_is_under_way_is_counted(
+async def test_work_in_progress_is_counted(
     world: Simulator, air: BluetoothEnvironment, ada: Car, sleep: ManualSleep
 ) -> None:
     busy: list[int] = []

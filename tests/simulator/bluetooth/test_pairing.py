@@ -149,7 +149,7 @@ async def test_a_malformed_request_is_ignored(
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
 
-async def test_who_sits_in_the_car_may_refuse(
+async def test_pairing_can_be_refused_in_the_car(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     await asker.ask(point)

@@ -19,7 +19,7 @@ from .time_control import HarnessError
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 300.0
-LOAD_SECONDS = 60.0
+LOAD_SECONDS = 120.0
 POLL_SECONDS = 0.1
 # Errors of an evaluation whose page is being replaced.
 REPLACED: Final = ("context was destroyed", "Cannot find", "navigated or closed")

@@ -1,0 +1,1 @@
+"""Home Assistant's frontend with Keycard in Chromium."""

@@ -1,0 +1,177 @@
+"""The wall view is read from three metres, and follows its cars."""
+
+import asyncio
+from io import BytesIO
+from pathlib import Path
+import shutil
+import subprocess
+from typing import Any
+
+from PIL import Image
+import pytest
+
+from homeassistant.components.frontend import (
+    DATA_EXTRA_MODULE_URL,
+    add_extra_js_url,
+    remove_extra_js_url,
+)
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.keycard import dashboard
+from tests.conftest import WATCHED_CARS, SetUp
+
+from .conftest import WALL, Frontend
+
+KEY_TEXT_PIXELS = 60
+SMALL = 0.2
+# From outside: it must be shown as it is.
+NAME = "<b>Bo</b> *&amp;"
+CARS = {
+    **WATCHED_CARS,
+    "bo": {"name": NAME, "model": "modely", "year": 2023, "key": "keycard"},
+}
+KEYS = ["Usual key", "Take the keycard", "Take the key fob"]
+TIMED_OUT = """visible().some(
+    (element) => ownText(element).includes("Timeout waiting for strategy")
+)"""
+
+BANNERS = """
+return visible("keycard-key-card").map((card) => {
+  const key = card.shadowRoot.querySelector(".key");
+  const box = card.getBoundingClientRect();
+  return {
+    name: card.shadowRoot.querySelector(".name").textContent,
+    key: key.textContent,
+    level: card.shadowRoot.querySelector(".banner").classList[1],
+    pixels: parseFloat(getComputedStyle(key).fontSize),
+    top: box.top,
+    bottom: box.bottom,
+    right: box.right,
+  };
+});
+"""
+
+
+@pytest.fixture
+async def three_cars(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp, wall: None
+) -> None:
+    """Set up three cars that need different keys."""
+    options = {**watching_entry.options, "cars": CARS}
+    await set_up(
+        MockConfigEntry(
+            domain=watching_entry.domain,
+            title=watching_entry.title,
+            data=dict(watching_entry.data),
+            options=options,
+        )
+    )
+    hass.states.async_set("sensor.ada_key_to_take", "keycard")
+    hass.states.async_set("sensor.cy_key_to_take", "fob")
+
+
+async def banners(frontend: Frontend, count: int = 3) -> list[dict[str, Any]]:
+    """Return what the banners show and where, once they are drawn."""
+    await frontend.page.until(f"return visible('keycard-key-card').length === {count}")
+    found: list[dict[str, Any]] = await frontend.page.evaluate(BANNERS)
+    return found
+
+
+def module_url(hass: HomeAssistant) -> str:
+    """Return the address of the module that pages load."""
+    (url,) = (url for url in hass.data[DATA_EXTRA_MODULE_URL].urls if "keycard" in url)
+    return url
+
+
+def read(picture: bytes) -> str:
+    """Return the text that tesseract reads in a picture scaled down."""
+    image = Image.open(BytesIO(picture)).convert("L")
+    small = image.resize(
+        (round(image.width * SMALL), round(image.height * SMALL)), Image.Resampling.BOX
+    )
+    # It expects larger letters; enlarging adds nothing to what is seen.
+    large = small.resize((small.width * 4, small.height * 4), Image.Resampling.LANCZOS)
+    content = BytesIO()
+    large.save(content, "PNG")
+    found = subprocess.run(
+        ["tesseract", "-", "-", "--psm", "6"],
+        input=content.getvalue(),
+        capture_output=True,
+        check=True,
+    )
+    return found.stdout.decode()
+
+
+async def test_three_cars_on_a_tablet(
+    hass: HomeAssistant, frontend: Frontend, three_cars: None
+) -> None:
+    await frontend.open(WALL)
+    shown = await banners(frontend)
+    assert [banner["name"] for banner in shown] == [NAME, "Ada", "Cy"]
+    assert [banner["key"] for banner in shown] == KEYS
+    assert [banner["level"] for banner in shown] == ["usual", "take", "take"]
+    for banner in shown:
+        assert banner["pixels"] >= KEY_TEXT_PIXELS
+        assert 0 <= banner["top"] < banner["bottom"] <= 800
+    if shutil.which("tesseract"):
+        text = await asyncio.to_thread(read, await frontend.page.picture())
+        for key in KEYS:
+            assert key in text
+
+
+async def test_banners_come_first_on_a_phone(
+    frontend: Frontend, three_cars: None
+) -> None:
+    await frontend.open(WALL, 390, 844)
+    shown = await banners(frontend)
+    tops = await frontend.page.evaluate(
+        "return visible('hui-tile-card')"
+        ".map((card) => card.getBoundingClientRect().top)"
+    )
+    assert max(banner["bottom"] for banner in shown) < min([*tops, 844])
+    assert all(banner["right"] <= 390 for banner in shown)
+    assert await frontend.page.evaluate(
+        "return document.documentElement.scrollWidth <= innerWidth"
+    )
+
+
+async def test_an_update_is_loaded(
+    hass: HomeAssistant,
+    frontend: Frontend,
+    three_cars: None,
+    module: Path,
+) -> None:
+    """Browsers store the module for a month, under its address."""
+    await frontend.open(WALL)
+    await banners(frontend)
+    text = module.read_text()
+    changed = text.replace('"span", "key", text', '"span", "key", "New"')
+    assert changed != text
+    module.write_text(changed)
+    remove_extra_js_url(hass, module_url(hass))
+    add_extra_js_url(hass, await dashboard._async_module_url(hass))
+    await frontend.open(WALL)
+    await frontend.page.until("return withText('New').length === 3")
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+async def test_the_page_does_not_depend_on_when_the_module_comes(
+    hass: HomeAssistant, frontend: Frontend, three_cars: None, when: str
+) -> None:
+    """Home Assistant replaces the elements when it starts, and waits five seconds."""
+    address = module_url(hass)
+    if when == "early":
+        await frontend.page.call(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": f"import('{address}')"}
+        )
+        await frontend.open(WALL)
+    else:
+        await frontend.page.call("Network.enable", {})
+        await frontend.page.call("Network.setBlockedURLs", {"urls": ["*/keycard.js*"]})
+        await frontend.open(WALL)
+        await frontend.page.until(f"return {TIMED_OUT}")
+        await frontend.page.call("Network.setBlockedURLs", {"urls": []})
+        # The browser remembers that the address failed.
+        await frontend.page.evaluate(f"await import('{address}&again')")
+    await banners(frontend)

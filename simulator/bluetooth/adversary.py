@@ -7,6 +7,7 @@ is sealed.
 
 from collections.abc import Callable
 from random import Random
+from typing import override
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from tesla_protocol.command.car_server_pb2 import (
@@ -37,11 +38,11 @@ from tesla_protocol.command.vcsec_pb2 import (
     OperationStatus_E as CommandStatus_E,
 )
 
-from ..protocol import Role, Transport, VehicleComputers, Whitelist
+from ..protocol import Role, Transport, VehicleComputers
 from ..protocol.vcsec import status_message
 from ..protocol.vehicle_data import vehicle_data
 from ..vehicle.car import Car
-from .spoofed_devices import copy_car
+from .spoofed_devices import Relay, copy_car
 
 _FAULTS = (
     MessageFault_E.MESSAGEFAULT_ERROR_UNKNOWN_KEY_ID,
@@ -53,7 +54,7 @@ _FAULTS = (
 _MAX_RECORDED = 200  # messages
 
 
-class Adversary:
+class Adversary(Relay):
     """Relay that attacks messages of a car at random.
 
     `attack_rate` is the probability of an attack on a message. Without `forges_status`
@@ -72,10 +73,10 @@ class Adversary:
         forges_status: bool = True,
         forges_data: bool = True,
     ) -> None:
+        super().__init__(computers)
         self.attacks: dict[str, int] = {}
         """How often it did what."""
 
-        self._computers = computers
         self._car = car
         self._random = random
         self._get_time = get_time
@@ -105,11 +106,7 @@ class Adversary:
             self._forge_broadcast,
         ]
 
-    @property
-    def whitelist(self) -> Whitelist:
-        """Return the whitelist of the car."""
-        return self._computers.whitelist
-
+    @override
     def answer(
         self,
         data: bytes,
@@ -126,26 +123,18 @@ class Adversary:
         answers = [
             answer
             for one in self._outbound(data)
-            if (answer := self._computers.answer(one, transport, send_later))
-            is not None
+            if (answer := super().answer(one, transport, send_later)) is not None
         ]
         for answer in self._inbound(message, answers):
             send_later(answer)
         return None
 
+    @override
     def broadcast(self) -> bytes:
         """Return the broadcast of the car, or one with a false status."""
         if self._random.random() < self._attack_rate:
             return self._forge_broadcast(RoutableMessage())
-        return self._computers.broadcast()
-
-    def unsolicited_messages(self) -> list[bytes]:
-        """Return the unsolicited messages of the car."""
-        return self._computers.unsolicited_messages()
-
-    def response_too_long(self, data: bytes) -> bytes:
-        """Return the car's fault for an answer that exceeds the MTU."""
-        return self._computers.response_too_long(data)
+        return super().broadcast()
 
     def _choose_attack(self, *attacks: str) -> str:
         if self._random.random() >= self._attack_rate:

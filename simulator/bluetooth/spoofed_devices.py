@@ -157,13 +157,10 @@ def rejecting_device(car: Car, get_time: Callable[[], float]) -> SpoofedDevice:
 
 
 @dataclass
-class RecordingRelay:
-    """A relay that records the answers of the car."""
+class Relay:
+    """A relay between a home and a car."""
 
     computers: VehicleComputers
-    recorded: list[bytes] = field(default_factory=list)
-    unsigned: set[str] = field(default_factory=set)
-    """Types of the messages sent to the car without a signature."""
 
     @property
     def whitelist(self) -> Whitelist:
@@ -176,14 +173,8 @@ class RecordingRelay:
         transport: Transport = Transport.BLUETOOTH,
         send_later: Callable[[bytes], None] = lambda message: None,
     ) -> bytes | None:
-        """Return and record the answer of the car."""
-        message = RoutableMessage.FromString(data)
-        if not message.HasField("signature_data"):
-            self.unsigned.add(str(message.WhichOneof("payload")))
-        answer = self.computers.answer(data, transport, send_later)
-        if answer is not None:
-            self.recorded.append(answer)
-        return answer
+        """Return the answer of the car."""
+        return self.computers.answer(data, transport, send_later)
 
     def broadcast(self) -> bytes:
         """Return the broadcast of the car."""
@@ -196,3 +187,28 @@ class RecordingRelay:
     def response_too_long(self, data: bytes) -> bytes:
         """Return the car's fault for an answer that exceeds the MTU."""
         return self.computers.response_too_long(data)
+
+
+@dataclass
+class RecordingRelay(Relay):
+    """A relay that records the answers of the car."""
+
+    recorded: list[bytes] = field(default_factory=list)
+    unsigned: set[str] = field(default_factory=set)
+    """Types of the messages sent to the car without a signature."""
+
+    @override
+    def answer(
+        self,
+        data: bytes,
+        transport: Transport = Transport.BLUETOOTH,
+        send_later: Callable[[bytes], None] = lambda message: None,
+    ) -> bytes | None:
+        """Return and record the answer of the car."""
+        message = RoutableMessage.FromString(data)
+        if not message.HasField("signature_data"):
+            self.unsigned.add(str(message.WhichOneof("payload")))
+        answer = super().answer(data, transport, send_later)
+        if answer is not None:
+            self.recorded.append(answer)
+        return answer

@@ -140,12 +140,9 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
     async def _send(
         self,
         msg: RoutableMessage,
-        requires: str,
-        expects_data: bool = True,
-        *,
+        *args: Any,
         timeout: float | None = None,
-        optimistic: bool = False,
-        confirm_broadcast: Callable[[VehicleStatus], bool] | None = None,
+        **kwargs: Any,
     ) -> RoutableMessage:
         is_handshake = msg.HasField("session_info_request")
         self._is_command = is_command = not (is_handshake or self._is_query)
@@ -156,13 +153,7 @@ class BluetoothVehicleClient(SendOnceMixin[TeslaBluetooth], ProvenVehicle):
             self._mark_sent()
             self._record_counter(msg)
         try:
-            reply = await super()._send(
-                msg,
-                requires,
-                expects_data,
-                timeout=timeout,
-                optimistic=optimistic,
-            )
+            reply = await super()._send(msg, *args, timeout=timeout, **kwargs)
         except BluetoothTransportError, NotSentError, UnprovenError:
             if is_command:
                 # Nothing was sent.

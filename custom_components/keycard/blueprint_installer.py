@@ -66,7 +66,7 @@ def old_relay_inputs(hass: HomeAssistant) -> list[dict[str, Any]]:
 async def async_install_blueprints(hass: HomeAssistant) -> None:
     """Install the blueprints once the automation integration is set up.
 
-    A blueprint that the user edited or deleted is left alone.
+    A blueprint that the user edited or deleted is skipped.
     """
     async_when_setup(hass, AUTOMATION_DOMAIN, _async_install)
 
@@ -91,7 +91,7 @@ async def _async_install(hass: HomeAssistant, _component: str) -> None:
 async def _async_install_one(
     hass: HomeAssistant, source: Path, path: str, installed_digest: str | None
 ) -> str | None:
-    """Install a blueprint and return its digest, None if it is left alone.
+    """Install a blueprint and return its digest, None if it is skipped.
 
     `installed_digest` is the digest of the file that was installed before.
     """

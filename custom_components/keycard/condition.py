@@ -60,7 +60,7 @@ class OutageIsOnCondition(EntityStateConditionBase):
 
 
 class TeslaWorksCondition(EntityStateConditionBase):
-    """Condition that Tesla's cloud works, whatever else fails."""
+    """Condition that Tesla's cloud works."""
 
     _domain_specs = ENUM_SPEC
     _states = _TESLA_WORKS

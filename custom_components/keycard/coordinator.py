@@ -63,7 +63,7 @@ __all__ = [
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds between updates of what changes with time alone.
+# Seconds between updates of values that change with time alone.
 REFRESH_INTERVAL = 60.0
 
 type KeycardConfigEntry = ConfigEntry[KeycardData]
@@ -511,7 +511,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
     @callback
     def _async_assess(self) -> None:
-        """Reassess, and publish what changed."""
+        """Reassess, and publish the changes."""
         with self._detection.isolated():
             self._reassess()
 
@@ -537,7 +537,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
     @callback
     def _async_update_aging(self) -> None:
-        """Update what changes with time alone."""
+        """Update values that change with time alone."""
         self._refresh_timer.async_schedule(REFRESH_INTERVAL)
         for coordinator in self._vehicles.values():
             with isolated("a vehicle that is updated"):

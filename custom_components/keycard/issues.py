@@ -30,7 +30,7 @@ DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 # The page of the integration, where an entry is reconfigured.
 _INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
 
-# The first check finds what set-up left undone. The requests are not billed.
+# The first check finds missing steps of the set-up. The requests are not billed.
 _FIRST_CHECK = 120.0
 _CHECK_INTERVAL = 3600.0
 

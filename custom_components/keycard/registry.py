@@ -53,7 +53,7 @@ _BLUETOOTH_KEYS = frozenset(
 def async_add_default_receiver(
     hass: HomeAssistant, entry: ConfigEntry, *, enabled: bool
 ) -> None:
-    """Let an entry from before there were receivers notify in Home Assistant."""
+    """Notify in Home Assistant for an entry from before there were receivers."""
     if CONF_NOTIFICATIONS in entry.options:
         return
     if not entry.get_subentries_of_type(SUBENTRY_RECEIVER):

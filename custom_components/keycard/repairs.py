@@ -14,7 +14,7 @@ from .notifications.subentries import async_add_receiver
 
 
 class SwitchToKeycard(ConfirmRepairFlow):
-    """Let Keycard notify instead of the automations of the old blueprint."""
+    """Replace the automations of the old blueprint by Keycard's notifications."""
 
     def __init__(self, entry_id: str) -> None:
         """Initialize the flow for an entry."""

@@ -204,7 +204,7 @@ async def _async_stop_drill(hass: HomeAssistant, call: ServiceCall) -> ServiceRe
 
 
 async def _async_lock_up(hass: HomeAssistant, call: ServiceCall) -> ServiceResponse:
-    """Lock the vehicles whose status allows it; return or raise what was not done."""
+    """Lock the vehicles whose status allows it; return a report or raise an error."""
     async_note_caller(call.context)
     vehicles = await asyncio.gather(
         *(

@@ -152,7 +152,7 @@ class OutageDurationTracker:
         """Return the time after which this tracker triggers.
 
         At a start of Home Assistant, the trackers of the previous run have triggered
-        what was due before it stopped.
+        for outages that were due before it stopped.
         """
         stored = _stored_state(self._hass, entity_id) if self._starting else None
         return stored.last_seen if stored else self._attached_at

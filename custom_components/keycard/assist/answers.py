@@ -22,7 +22,7 @@ type Answer = Callable[[KeycardConfigEntry, Translations], str]
 
 
 def answer_cloud(entry: KeycardConfigEntry, translations: Translations) -> str:
-    """Return what is known of the cloud of an entry."""
+    """Return the answer about the cloud of an entry."""
     assessment = entry.runtime_data.coordinator.data.assessment
     if assessment.status in INCONCLUSIVE:
         return translations.format("assist_unknown")

@@ -73,7 +73,7 @@ def pairing_url(domain: str, vin: str) -> str:
 
 @callback
 def async_publish_public_key(hass: HomeAssistant) -> None:
-    """Publish the public key at the path where Tesla looks for it."""
+    """Publish the public key at the path that Tesla requests."""
     if _PUBLISHED not in hass.data:
         hass.data[_PUBLISHED] = True
         hass.http.register_view(PublicKeyView())

@@ -24,7 +24,7 @@ _OUTAGE_KEYS = frozenset({"outage", "status", "key_to_take"})
 
 
 class DrillListeners:
-    """Track what a drill triggers, by the contexts of its states."""
+    """Track automations that a drill triggers, by the contexts of its states."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Start listening."""

@@ -32,7 +32,7 @@ class NotificationResult:
     """Whether Keycard itself notifies its receivers."""
 
     sent: tuple[str, ...] = ()
-    """Receivers that Keycard itself sent a notification, which need not have come."""
+    """Receivers of Keycard's own notification; its arrival is not confirmed."""
 
     failed: tuple[str, ...] = ()
     """Receivers to which no notification could be handed over."""
@@ -61,7 +61,7 @@ class VehicleReadiness:
 
     takes_bluetooth_key: bool = True
     key_place: KeyPlace | None = None
-    """Where the user keeps the key, None if unknown."""
+    """Place of the key, None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,7 @@ class DrillRunner:
     drill: Drill | None = field(default=None, init=False)
     last_completed: datetime | None = field(default=None, init=False)
     early_end_text: str | None = field(default=None, init=False)
-    """The text that says why the last drill ended early."""
+    """Key of the text with the reason why the last drill ended early."""
 
     readiness: dict[str, Any] | None = field(default=None, init=False)
     _notified: bool = field(default=False, init=False)
@@ -242,7 +242,7 @@ class DrillRunner:
         )
 
     def _persons_without_phone(self) -> Iterator[str]:
-        """Yield the names of persons none of whose phones is a receiver."""
+        """Yield the names of persons without a phone among the receivers."""
         entities = er.async_get(self.hass)
         phones = [
             receiver

@@ -1,4 +1,4 @@
-"""Simulated outage of a drill, and what interrupts it."""
+"""Simulated outage of a drill, and the reasons that interrupt it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

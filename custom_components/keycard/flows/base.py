@@ -33,7 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class NewEntry:
-    """An entry that is created once it is known who should be notified."""
+    """Entry to create after the step for the receivers of notifications."""
 
     title: str
     data: dict[str, Any]
@@ -83,7 +83,7 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         options: Mapping[str, Any] | None = None,
         subentries: Iterable[ConfigSubentryData] | None = None,
     ) -> ConfigFlowResult:
-        """Create an entry after asking who should be notified."""
+        """Create an entry after the step for the receivers of notifications."""
         self._new_entry = NewEntry(
             title=title,
             data=data,
@@ -116,7 +116,7 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
 
     @override
     async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
-        """Let the last page lead to the device of the new entry."""
+        """Link the last page to the device of the new entry."""
         entry = result["result"]
         device = dr.async_get(self.hass).async_get_device_by_identifier(
             (DOMAIN, entry.entry_id), entry.entry_id

@@ -197,7 +197,7 @@ class BluetoothSteps(
     async def async_step_bluetooth_only(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the VIN and the region, whose cloud is watched for notices."""
+        """Ask for the VIN, and for the region of the cloud to monitor."""
         errors: dict[str, str] = {}
         entry_title = ""
         if user_input is not None:

@@ -252,7 +252,7 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
     async def async_step_key_places(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask where the user keeps the key of each vehicle."""
+        """Ask for the place of each vehicle's key."""
         if (vehicles := self._loaded_vehicles()) is None:
             return self.async_abort(reason="not_loaded")
         if not vehicles:

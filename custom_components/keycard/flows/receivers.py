@@ -163,7 +163,7 @@ BELL = Receiver(kind=ReceiverKind.BELL, name=BELL_NAME)
 
 
 def receivers_schema(hass: HomeAssistant) -> vol.Schema:
-    """Return the fields that ask who should be notified."""
+    """Return the form fields for the receivers of notifications."""
     phones = [*phones_of_persons(hass)]
     return vol.Schema(
         {
@@ -342,7 +342,7 @@ class ReceiverFlow(ConfigSubentryFlow):
             data_schema=self.add_suggested_values_to_schema(
                 vol.Schema({**fields, **_PERSON_FIELDS}), suggested
             ),
-            # It is shown again only if nobody could leave home.
+            # It is shown again only if the person is missing.
             errors={CONF_PERSON: "no_person"} if suggested and errors else {},
         )
 

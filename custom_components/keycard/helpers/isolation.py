@@ -16,7 +16,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @contextmanager
 def isolated(what: str) -> Generator[None]:
-    """Log errors without secrets, and continue; `what` names the failing part."""
+    """Log errors without secrets, and continue; `what` is the name of the part."""
     try:
         yield
     except Exception:  # noqa: BLE001 - no error may affect the others
@@ -27,7 +27,7 @@ class RepeatedIsolation:
     """Isolate a part that may fail again and again, and log only the first error."""
 
     def __init__(self, what: str) -> None:
-        """Initialize; `what` names the part."""
+        """Initialize; `what` is the name of the part."""
         self._what = what
         self._failing = False
 

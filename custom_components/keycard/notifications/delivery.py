@@ -140,7 +140,7 @@ class Delivery:
                 )
 
     async def async_clear(self, receiver: Receiver, tag: str) -> None:
-        """Remove what is shown; raise a DeliveryError if that fails."""
+        """Remove the notification; raise a DeliveryError if that fails."""
         if receiver.kind is ReceiverKind.BELL:
             persistent_notification.async_dismiss(self._hass, tag)
         elif receiver.kind is ReceiverKind.PHONE:

@@ -31,13 +31,13 @@ class LockUpVehicle:
 
     @property
     def rehearsed(self) -> bool:
-        """Return whether it was left alone in a drill."""
+        """Return whether it was skipped because of a drill."""
         return self.result.decision is LockUpDecision.DRILL
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockUpReport:
-    """What was done with each vehicle."""
+    """Report on locking each vehicle."""
 
     vehicles: Sequence[LockUpVehicle]
     translations: Translations

@@ -88,7 +88,7 @@ class DrillStatus(Protocol):
 
     @property
     def early_end_text(self) -> str | None:
-        """Return the text that says why the last drill ended early."""
+        """Return the text with the reason why the last drill ended early."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,7 @@ class OutageNotifier:
     def _async_command_ended(
         self, region: str, vehicle: Vehicle, command: Command, done: bool
     ) -> None:
-        """Record what fails in an outage, for the all-clear."""
+        """Record a command that failed in an outage, for the all-clear."""
         outage = self._hass.data[DATA_STORE].outage_log.open_outage(region)
         if outage is None:
             return
@@ -336,7 +336,7 @@ class OutageNotifier:
     def _knows(
         self, receiver_id: str, outage: Situation | None, region: str, utcnow: datetime
     ) -> bool:
-        """Return whether a receiver hears of an outage of a region, or just has."""
+        """Return whether a receiver was just notified, or is during an outage."""
         if outage is not None:
             return any(one.receiver.id == receiver_id for one in outage.receivers)
         return any(
@@ -410,7 +410,7 @@ class OutageNotifier:
 
     @callback
     def async_schedule(self) -> None:
-        """Look for due notifications at the end of this iteration of the event loop."""
+        """Check for due notifications at the end of this event loop iteration."""
         if not self._scheduled:
             self._scheduled = True
             self._hass.loop.call_soon(self._async_decide)
@@ -473,7 +473,7 @@ class OutageNotifier:
         try:
             await self._async_send(due)
         except DeliveryError as err:
-            _LOGGER.debug("A notification could not be handed over: %s", err)
+            _LOGGER.debug("Cannot hand over a notification: %s", err)
             self._policy.mark_failed(due, dt_util.utcnow())
         except Exception as err:  # noqa: BLE001 - other receivers must not wait
             _LOGGER.error("Error in a notification: %s", type(err).__name__)  # noqa: TRY400 - without the text, which may hold a name

@@ -113,7 +113,7 @@ class NotificationPolicy:
     ) -> Decision:
         """Return the due notifications.
 
-        `places` tells by person whether they are at home; nothing is due for the
+        `places` holds by person whether they are at home; nothing is due for the
         receivers in `busy`, to which a notification is being sent. Those in `live`
         support live updates.
         """
@@ -287,7 +287,7 @@ class _Case:
         return self._when_unchanged(decision) if self.situation.keys else None
 
     def live_due(self, *, supported: bool) -> Reason | None:
-        """Return why a live update is due, which shows the keys that it was told."""
+        """Return why an update of the live update is due, None if it is current."""
         state = self.state
         if self.situation.over or state.closed or state.got_it or not state.keys:
             return None if state.live is None else Reason.LIVE_END

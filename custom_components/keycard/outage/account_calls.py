@@ -86,14 +86,14 @@ class AccountCallHealth:
         self.counted = vehicles or dict(self._calls)
 
     def _activate(self, key: str) -> None:
-        """Let calls change with time."""
+        """Mark calls as active, so that they change with time."""
         if key in self._calls and key not in self._active:
             calls = self._active[key] = self._calls[key]
             at = bisect_left(self._quiet, (calls.api.last_good_sent or 0.0, key))
             del self._quiet[at]
 
     def _deactivate_quiet(self) -> None:
-        """Set calls aside that just work."""
+        """Mark calls without any failure as quiet."""
         for key, calls in list(self._active.items()):
             if key != _ACCOUNT and calls.is_quiet:
                 del self._active[key]

@@ -96,7 +96,7 @@ class VehicleCallHealth:
     """When stale data of a third party were first confirmed."""
 
     def __post_init__(self) -> None:
-        """Let the first newer data of a third party end a failure."""
+        """Accept the first newer data of a third party as the end of a failure."""
         if self.third_party:
             self.trackers[Subsystem.DATA].rule = replace(
                 DATA, good_answers=1, good_span=0.0
@@ -247,7 +247,7 @@ class VehicleCallHealth:
             return
         if track.down:
             return
-        # Nothing settles a suspicion of what a third party passes on, unless an outage
+        # No call settles a suspicion about data of a third party, unless an outage
         # of Tesla's has just ended.
         unsettled = self.third_party and self.recovery_proof_until is None
         if unsettled or track.exhausted:

@@ -56,7 +56,7 @@ class LockUpResult:
 async def async_lock_up(
     coordinator: VehicleCoordinator, *, drill: bool
 ) -> LockUpResult:
-    """Lock a vehicle if its status allows it, and return what was done."""
+    """Lock a vehicle if its status allows it, and return the result."""
     status = _status(coordinator, drill=drill)
     if not status.recent and decide_lock_up(status) not in _WITHOUT_STATUS:
         await _async_update_status(coordinator)

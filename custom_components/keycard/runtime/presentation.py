@@ -266,7 +266,7 @@ def cloud_connection(
 ) -> Connection:
     """Return the connection to a vehicle over the cloud.
 
-    What affects all vehicles precedes what the vehicle itself reports.
+    Causes that affect all vehicles precede the vehicle's own report.
     """
     status = assessment.status
     if (connection := _STATUS_TO_CONNECTION.get(status)) is not None:

@@ -150,7 +150,7 @@ async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     try:
         await store.async_remove()
     except OSError as err:
-        _LOGGER.warning("Storage data of an entry cannot be removed: %s", err)
+        _LOGGER.warning("Cannot remove storage data of an entry: %s", err)
 
 
 async def async_rename(

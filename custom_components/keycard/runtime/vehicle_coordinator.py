@@ -279,7 +279,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
 
     @callback
     def async_request_unsettled(self) -> None:
-        """Request what a command before a restart left unknown."""
+        """Request the fields that a command before a restart left unknown."""
         if unsettled := self.vehicle.uncertain_fields:
             self.vehicle.mark_uncertain(unsettled, dt_util.utcnow())
             self._async_request_state()
@@ -344,7 +344,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
 
     @callback
     def _async_command_unconfirmed(self, call: CommandCall) -> None:
-        """Set what a command may have changed to unknown, and request it."""
+        """Set fields that a command may have changed to unknown, and request them."""
         names = self.vehicle.changed_fields(call.command, call.params)
         self.vehicle.mark_uncertain(names, dt_util.utcnow())
         self.async_publish()

@@ -75,8 +75,8 @@ class VehicleManager:
     ) -> None:
         """Initialize without a vehicle; `vehicles` is filled.
 
-        `other_vins` returns the vehicles of other entries: what two accounts share
-        belongs to the entry that had it first. An entry without an account has no
+        `other_vins` returns the vehicles of other entries: a vehicle of two accounts
+        belongs to the entry that added it first. An entry without an account has no
         `command_sender`. `on_added` and `on_removed` are called when a vehicle comes to
         the account or leaves it, `on_bluetooth_update` after news over Bluetooth.
         `save` stores the vehicles at once.
@@ -216,7 +216,7 @@ class VehicleManager:
         return coordinator
 
     def _key_place(self, vin: str) -> KeyPlace | None:
-        """Return where the user keeps the card or fob of a vehicle, None if unknown."""
+        """Return the place of the card or fob of a vehicle, None if unknown."""
         options = self._entry.options.get(CONF_CARS, {}).get(vin, {})
         place = options.get(CONF_KEY_PLACE)
         return KeyPlace(place) if place in list(KeyPlace) else None
@@ -293,7 +293,7 @@ class VehicleManager:
 
     @callback
     def async_request_unsettled(self) -> None:
-        """Request what commands before a restart left unknown."""
+        """Request the fields that commands before a restart left unknown."""
         for coordinator in self.vehicles.values():
             with isolated("a vehicle"):
                 coordinator.async_request_unsettled()

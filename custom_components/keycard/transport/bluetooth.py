@@ -72,8 +72,9 @@ class BluetoothClient:
 
     `find` returns the device of the vehicle, or why there is none. `trust` decides
     which device is the vehicle; `exclude_device` is called with the address of one that
-    is not. `on_broadcast` is called with values broadcast on a connection, which only
-    are a reason to poll. Only cancellation raises: errors are in the results.
+    is not. `on_broadcast` is called with values broadcast on a connection; they are
+    unproven and only trigger a poll. Only cancellation raises: errors are in the
+    results.
     """
 
     def __init__(

@@ -304,7 +304,7 @@ class _PendingResult:
         return body
 
     def to_result(self, failure: Failure | None = None) -> HttpResult:
-        """Return the result of what was received."""
+        """Return the result with the data received so far."""
         return HttpResult(
             sent_at=self.sent_at,
             elapsed=time.monotonic() - self.sent_at,

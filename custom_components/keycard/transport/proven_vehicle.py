@@ -205,7 +205,7 @@ class ProvenVehicle(VehicleBluetooth[TeslaBluetooth]):
         """Pass a message on to the library if it is acceptable."""
         addressed = msg.to_destination.routing_address == self._from_destination
         if addressed and not self._is_acceptable(msg):
-            _LOGGER.debug("Discarding a message that is no acceptable reply")
+            _LOGGER.debug("Discarding an unacceptable reply")
             return
         super()._on_message(msg)
 

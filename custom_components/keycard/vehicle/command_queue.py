@@ -41,7 +41,7 @@ class PendingCommand:
 
     @property
     def subject(self) -> Hashable:
-        """Return what the command sets, None if every press counts."""
+        """Return the function that the command sets, None if every press counts."""
         return COMMANDS[self.call.command].subject(self.call.params)
 
     @property

@@ -86,7 +86,7 @@ class CommandSpec:
 
     limit: TimeLimit = DEFAULT_LIMIT
     subject: Callable[[Params], Hashable] = lambda _: None
-    """Return what the command sets (the last wins), None if every press counts."""
+    """Return the function that it sets (the last wins), None if every press counts."""
 
     needs_location: Callable[[Params], bool] = lambda _: False
     """Return whether older vehicles require the user's location if it is unsigned."""

@@ -53,7 +53,7 @@ class Vehicle:
     """Key chosen by the user, None if it follows from the VIN."""
 
     key_place: KeyPlace | None = None
-    """Where the user keeps the card or fob, None if not configured."""
+    """Place of the card or fob, None if not configured."""
 
     state: VehicleState | None = None
     confirmed_at: datetime | None = None
@@ -428,7 +428,7 @@ class Vehicle:
             self.confirmed_at = utcnow
 
     def _apply_sleep(self, utcnow: datetime) -> None:
-        """Switch off what cannot run in a vehicle that the cloud reports as asleep."""
+        """Set functions to off that cannot run in a vehicle reported as asleep."""
         if self.state is None or self.state.presence is not ConnectivityState.ASLEEP:
             return
         self._confirm_sleep(utcnow)

@@ -1,23 +1,24 @@
 """A long vehicle list does not block the loop; one that is too long is refused."""
 
 import asyncio
+from itertools import groupby
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.entity_platform import EntityPlatform
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
 )
 
 from custom_components.keycard.flows.server_check import _check_products
-from custom_components.keycard.runtime.vehicle_coordinator import VehicleCoordinator
-from custom_components.keycard.runtime.vehicles import BATCH_SIZE
 from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.product_list import MAX_VEHICLES
 
-from .conftest import WATCHED_CARS, SetUp, until
+from .conftest import WATCHED_CARS, SetUp
 
 COUNT = 16
 
@@ -30,42 +31,81 @@ def product_list(entry: MockConfigEntry, count: int) -> ApiCall:
     return ApiCall(answer=answer, body=body)
 
 
+def with_vehicles(entry: MockConfigEntry, count: int) -> MockConfigEntry:
+    """Return an entry like another one, with this many vehicles."""
+    cars = {
+        f"car_{n}": {**WATCHED_CARS["ada"], "name": f"Car {n}"} for n in range(count)
+    }
+    return MockConfigEntry(
+        domain="keycard",
+        unique_id=entry.unique_id,
+        data=dict(entry.data),
+        options={**entry.options, "cars": cars},
+    )
+
+
 async def test_vehicles_are_added_one_in_each_turn_of_the_loop(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
     manager = account.runtime_data.vehicle_manager
     before = len(manager.vehicles)
-    manager.async_update_products(product_list(account, COUNT))
-    counts = [len(manager.vehicles) - before]
-    assert counts == [BATCH_SIZE]
-    while counts[-1] < COUNT:
-        await asyncio.sleep(0)
-        counts.append(len(manager.vehicles) - before)
-        assert counts[-1] - counts[-2] <= 1
+    added: list[tuple[int, str]] = []
+    turn = 0
+    add = EntityPlatform.async_add_entities
+
+    async def adding(
+        platform: EntityPlatform, new_entities: list[Any], *args: Any, **more: Any
+    ) -> None:
+        added.extend((turn, one.coordinator.vehicle.id) for one in new_entities)
+        await add(platform, new_entities, *args, **more)
+
+    with patch.object(EntityPlatform, "async_add_entities", adding):
+        manager.async_update_products(product_list(account, COUNT))
+        counts = [len(manager.vehicles) - before]
+        assert counts == [0]
+        while manager._steps_task is not None:
+            await asyncio.sleep(0)
+            turn += 1
+            counts.append(len(manager.vehicles) - before)
+            assert counts[-1] - counts[-2] <= 1
+    assert counts[-1] == COUNT
     await hass.async_block_till_done()
     assert sum("key_to_take" in one for one in hass.states.async_entity_ids()) == (
         before + COUNT
     )
+    # No two vehicles in one turn, and one after the other with all their entities.
+    vins = dict.fromkeys(vin for _, vin in added)
+    assert len(vins) == COUNT
+    assert [vin for vin, _ in groupby(vin for _, vin in added)] == list(vins)
+    assert len(dict(added)) == len(set(added)) > 2 * COUNT
 
-    # A platform that starts with all of them adds them in steps, too.
-    got: list[list[VehicleCoordinator]] = []
-    manager.async_add_new_vehicle_listener(got.append)
-    assert [len(cars) for cars in got] == [BATCH_SIZE]
-    steps = before + COUNT - BATCH_SIZE
-    await until(hass, lambda: len(got) == 1 + steps)
-    assert [len(cars) for cars in got[1:]] == [1] * steps
+
+async def test_an_entry_is_set_up_with_all_entities(
+    hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    entry = with_vehicles(watching_entry, COUNT)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    entities = hass.states.async_entity_ids()
+    assert sum("key_to_take" in one for one in entities) == COUNT
+
+
+async def test_unloading_stops_adding(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    manager = account.runtime_data.vehicle_manager
+    before = len(manager.vehicles)
+    manager.async_update_products(product_list(account, COUNT))
+    await asyncio.sleep(0)
+    assert await hass.config_entries.async_unload(account.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert before <= len(manager.vehicles) <= before + 1
 
 
 async def test_entities_that_are_added_later_are_not_removed(
     hass: HomeAssistant, watching_entry: MockConfigEntry, set_up: SetUp
 ) -> None:
-    cars = {f"car_{n}": {**WATCHED_CARS["ada"], "name": f"Car {n}"} for n in range(16)}
-    entry = MockConfigEntry(
-        domain="keycard",
-        unique_id=watching_entry.unique_id,
-        data=dict(watching_entry.data),
-        options={**watching_entry.options, "cars": cars},
-    )
+    entry = with_vehicles(watching_entry, COUNT)
     await set_up(entry)
     await hass.async_block_till_done(wait_background_tasks=True)
     changes = async_capture_events(hass, er.EVENT_ENTITY_REGISTRY_UPDATED)
@@ -73,7 +113,7 @@ async def test_entities_that_are_added_later_are_not_removed(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert [one.data for one in changes if one.data["action"] == "remove"] == []
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    assert sum("key_to_take" in one.unique_id for one in entities) == len(cars)
+    assert sum("key_to_take" in one.unique_id for one in entities) == COUNT
 
 
 async def test_a_list_above_the_limit_is_rejected(

@@ -70,12 +70,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> b
     await coordinator.async_restore_entry()
     entry.runtime_data = coordinator.runtime_data
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_create_background_task(
-        hass, async_remove_stale_entities(hass, entry), f"{DOMAIN} remove entities"
-    )
+    data = entry.runtime_data
+    await data.vehicle_manager.async_wait_until_added()
+    async_remove_stale_entities(hass, entry)
     coordinator.async_start()
     async_track_issues(hass, entry)
-    data = entry.runtime_data
     hass.data[DATA_NOTIFIER].async_track(
         TrackedEntry(
             entry=entry,
@@ -100,6 +99,7 @@ async def async_migrate_entry(_hass: HomeAssistant, entry: KeycardConfigEntry) -
 
 async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> bool:
     """Unload an entry and store its data."""
+    entry.runtime_data.vehicle_manager.async_stop_adding()
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
     await entry.runtime_data.coordinator.async_stop()

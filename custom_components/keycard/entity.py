@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
@@ -220,8 +221,12 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
 
     An entity is added once it is known that the vehicle supports it.
     """
+    manager = entry.runtime_data.vehicle_manager
 
     def add_vehicle(coordinator: VehicleCoordinator) -> None:
+        if manager.vehicles.get(coordinator.vehicle.id) is not coordinator:
+            # It has left the account meanwhile.
+            return
         pending = [
             description
             for description in descriptions
@@ -252,8 +257,6 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
     @callback
     def add_vehicles(coordinators: list[VehicleCoordinator]) -> None:
         for coordinator in coordinators:
-            add_vehicle(coordinator)
+            manager.async_add_step(partial(add_vehicle, coordinator))
 
-    entry.async_on_unload(
-        entry.runtime_data.vehicle_manager.async_add_new_vehicle_listener(add_vehicles)
-    )
+    entry.async_on_unload(manager.async_add_new_vehicle_listener(add_vehicles))

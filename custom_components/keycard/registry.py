@@ -133,11 +133,12 @@ def async_track_devices(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     )
 
 
-async def async_remove_stale_entities(
-    hass: HomeAssistant, entry: KeycardConfigEntry
-) -> None:
-    """Remove the devices and entities of transports that are no longer set up."""
-    await entry.runtime_data.vehicle_manager.async_wait_until_added()
+@callback
+def async_remove_stale_entities(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
+    """Remove the devices and entities of transports that are no longer set up.
+
+    The platforms must have added all entities.
+    """
     devices, entities = dr.async_get(hass), er.async_get(hass)
     data = entry.runtime_data
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):

@@ -1,6 +1,7 @@
 """Manager of the vehicles of a config entry."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Set as AbstractSet
 from datetime import datetime
 from functools import partial
@@ -45,10 +46,6 @@ from .vehicle_coordinator import VehicleCoordinator
 DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
 _LOGGER = logging.getLogger(__name__)
-
-# So many vehicles are added at once, and more one by one: each takes a while.
-BATCH_SIZE = 10
-
 
 type NewVehicleListener = Callable[[list[VehicleCoordinator]], None]
 
@@ -103,7 +100,8 @@ class VehicleManager:
         self._running = False
         self._account_vehicles = AccountVehicles()
         self._listeners: list[NewVehicleListener] = []
-        self._adding: set[asyncio.Task[None]] = set()
+        self._steps: deque[Callable[[], None]] = deque()
+        self._steps_task: asyncio.Task[None] | None = None
         if provider.client is not None:
             provider.client.add_session_listener(self._async_handle_session)
 
@@ -319,21 +317,48 @@ class VehicleManager:
     def async_add_new_vehicle_listener(
         self, listener: NewVehicleListener
     ) -> CALLBACK_TYPE:
-        """Call a listener with the vehicles, a batch at a time, and with new ones."""
+        """Call a listener with the vehicles, and with new ones."""
         self._listeners.append(listener)
-        coordinators = list(self.vehicles.values())
-        listener(coordinators[:BATCH_SIZE])
-        if later := coordinators[BATCH_SIZE:]:
-            self._async_in_turns(later, lambda one: self._present(listener, one))
+        listener(list(self.vehicles.values()))
         return lambda: self._listeners.remove(listener)
 
-    def _present(
-        self,
-        listener: NewVehicleListener,
-        coordinator: VehicleCoordinator,
-    ) -> None:
-        if self.vehicles.get(coordinator.vehicle.id) is coordinator:
-            listener([coordinator])
+    @callback
+    def async_add_step(self, step: Callable[[], None]) -> None:
+        """Take a step of adding vehicles in a later turn of the event loop.
+
+        Each turn takes one step, so that many vehicles do not block the loop. Steps
+        that a step adds come before those that wait already.
+        """
+        self._steps.append(step)
+        if self._steps_task is None:
+            self._steps_task = self._entry.async_create_task(
+                self._hass,
+                self._async_take_steps(),
+                f"{DOMAIN} add vehicles",
+                eager_start=False,
+            )
+
+    async def _async_take_steps(self) -> None:
+        try:
+            while self._steps:
+                step = self._steps.popleft()
+                waiting, self._steps = self._steps, deque()
+                with isolated("a vehicle that is added"):
+                    step()
+                self._steps.extend(waiting)
+                await asyncio.sleep(0)
+        finally:
+            self._steps_task = None
+
+    async def async_wait_until_added(self) -> None:
+        """Wait until all steps of adding vehicles are taken."""
+        if self._steps_task is not None:
+            await asyncio.wait([self._steps_task])
+
+    @callback
+    def async_stop_adding(self) -> None:
+        """Drop the steps that are not taken yet."""
+        self._steps.clear()
 
     # The account
 
@@ -353,11 +378,8 @@ class VehicleManager:
                 with isolated("the product list's update of a vehicle"):
                     self.vehicles[vin].vehicle.apply_product(summary, utcnow)
                     self.vehicles[vin].async_publish()
-        added = [listed[vin] for vin in change.added]
-        for summary in added[:BATCH_SIZE]:
-            self._discover(summary, utcnow)
-        if later := added[BATCH_SIZE:]:
-            self._async_in_turns(later, lambda summary: self._discover(summary, utcnow))
+        for vin in change.added:
+            self.async_add_step(partial(self._discover, listed[vin], utcnow))
         for vin in change.removed:
             self.async_remove(vin)
 
@@ -373,27 +395,6 @@ class VehicleManager:
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):
                 listener([coordinator])
-
-    @callback
-    def _async_in_turns[T](self, items: list[T], take: Callable[[T], None]) -> None:
-        """Take one item in each turn of the event loop."""
-
-        async def run() -> None:
-            for item in items:
-                await asyncio.sleep(0)
-                with isolated("a vehicle that is added"):
-                    take(item)
-
-        task = self._entry.async_create_background_task(
-            self._hass, run(), f"{DOMAIN} add vehicles", eager_start=False
-        )
-        self._adding.add(task)
-        task.add_done_callback(self._adding.discard)
-
-    async def async_wait_until_added(self) -> None:
-        """Wait until the listeners have got all vehicles."""
-        while self._adding:
-            await asyncio.wait(self._adding)
 
     @callback
     def async_remove(self, vin: str) -> None:

@@ -1,0 +1,71 @@
+"""Measure what 1, 10 and 100 vehicles cost Home Assistant's event loop.
+
+Print for Keycard and Home Assistant's tesla_fleet integration: processor time of the
+set-up, longest block of the event loop, processor time of an hour, requests and
+changed states. Both run one after the other in processes of their own, against the
+simulator, whose share of the processor time is included, as are pauses of the garbage
+collector.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import subprocess
+import sys
+
+INTEGRATIONS = ("keycard", "tesla_fleet")
+ROOT = Path(__file__).resolve().parents[1]
+RUN_TIMEOUT = 1800.0  # seconds for one run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print; return the exit status."""
+    parser = argparse.ArgumentParser(prog="benchmarks/scale.py", description=__doc__)
+    parser.add_argument(
+        *("--vehicles", "-n"),
+        type=int,
+        nargs="+",
+        default=[1, 10, 100],
+        help="numbers of vehicles (1 10 100)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=3600.0, help="simulated seconds (3600)"
+    )
+    parser.add_argument("--run", choices=INTEGRATIONS, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.run:
+        from harness.clock import OffsetClock, install  # noqa: PLC0415 - one run only
+
+        clock = OffsetClock()
+        install(clock)
+        from benchmarks.scale_run import measure  # noqa: PLC0415 - after the clock
+
+        print(measure(options.run, options.vehicles[0], options.seconds, clock))
+        return 0
+    print(f"{'':11} cars  set-up s  block ms   CPU s  requests  state changes")
+    runs = [(name, count) for count in options.vehicles for name in INTEGRATIONS]
+    for index, (name, count) in enumerate(runs, 1):
+        progress = f"run {index} of {len(runs)}: {name}, {count} cars"
+        print(progress, file=sys.stderr, flush=True)
+        run = subprocess.run(  # noqa: S603 - this program itself
+            [
+                *(sys.executable, "-m", "benchmarks.scale", "--run", name),
+                *("--vehicles", str(count), "--seconds", str(options.seconds)),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=RUN_TIMEOUT,
+            check=False,
+        )
+        if run.returncode:
+            print(f"The run failed:\n{run.stderr.strip()[-3000:]}", file=sys.stderr)
+            return 1
+        print(f"{name:11} {count:4}  {run.stdout.splitlines()[-1]}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    # The project's root must be in the path, run as a file or as a module.
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

@@ -149,9 +149,9 @@ def _count(home: Home, *, fail: bool) -> int:
     subject = f"{home.entries[0].region}.status"
     home.run(_WARM_UP, stop=None)
     requests = home.sent_requests = []
-    while not any(asked == subject for _, asked in requests):
+    while not any(requested == subject for _, requested in requests):
         home.run(home.host_monitor.next_due())
-    began = next(at for at, asked in requests if asked == subject)
+    began = next(at for at, requested in requests if requested == subject)
     if fail:
         home.set(subject, "500 oops")
         home.run(began + 1.0)

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for process in processes.values():
             process.kill()
             process.wait()
-    console.print(comparison_table(keycard, peer, options.story))
+    console.print(comparison_table(keycard, peer, options.work_state))
     misses = list(missed_criteria(keycard, peer))
     for miss in misses:
         console.print(f"Missed: {miss}")
@@ -46,7 +46,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/month.py", description=__doc__)
     parser.add_argument("--days", type=int, default=30, help="days to simulate (30)")
     parser.add_argument(
-        "--story",
+        "--work-state",
         type=WorkState,
         choices=list(WorkState),
         default=WorkState.GUARDED,
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     install(clock)
     from .month_run import run_month  # noqa: PLC0415 - after the clock is installed
 
-    print(run_month(options.play, options.story, options.days, clock).to_json())
+    print(run_month(options.play, options.work_state, options.days, clock).to_json())
     return 0
 
 
@@ -69,7 +69,7 @@ def _start(name: str, options: argparse.Namespace) -> subprocess.Popen[str]:
     """Run one integration in its own process."""
     command = [
         *(sys.executable, "-m", "benchmarks.month", "--play", name),
-        *("--days", str(options.days), "--story", options.story.value),
+        *("--days", str(options.days), "--work-state", options.work_state.value),
     ]
     return subprocess.Popen(  # noqa: S603 - this program itself
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -136,7 +136,7 @@ def template(
 ) -> tuple[Classification, HttpResult]:
     """Return the classification and the answer under a condition."""
     answer = _answer(kind, condition)
-    meaning = classify(
+    classification = classify(
         kind,
         answer,
         url="https://host.example/",
@@ -144,24 +144,24 @@ def template(
         third_party=third_party,
     )
     if condition == STALE_DATA and kind is RequestType.DATA:
-        meaning = STALE
-    return meaning, answer
+        classification = STALE
+    return classification, answer
 
 
 def evidence_of(
     request: Request, condition: str, sent_at: float, elapsed: float
 ) -> Evidence:
     """Return the evidence of a request."""
-    meaning, answer = template(
+    classification, answer = template(
         request.kind,
         condition,
         data_works=request.data_works,
         third_party=request.third_party,
     )
-    if meaning.verdict is Verdict.GOOD:
+    if classification.verdict is Verdict.GOOD:
         # A shortcut for the most frequent answer.
         return Evidence(
-            classification=meaning,
+            classification=classification,
             sent_at=sent_at,
             at=sent_at + elapsed,
             vehicle_id=request.vehicle,
@@ -170,7 +170,7 @@ def evidence_of(
         )
     answer = replace(answer, sent_at=sent_at, elapsed=elapsed)
     return make_evidence(
-        meaning,
+        classification,
         answer,
         vehicle_id=request.vehicle,
         model=request.model,

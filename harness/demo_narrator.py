@@ -89,7 +89,7 @@ class Narrator:
 
     @property
     def elapsed(self) -> float:
-        """Return the real seconds since the start of the story."""
+        """Return the real seconds since the start of the scenario."""
         return time.perf_counter() - self._begin
 
     def case_started(self) -> None:
@@ -99,9 +99,9 @@ class Narrator:
         self._begin = time.perf_counter()
         self._console.write(f"Open the wall view: {self._url} (you are signed in)")
         if self._slow:
-            minutes = round(story_seconds(self._case) / 60)
+            minutes = round(duration_seconds(self._case) / 60)
             self._console.write(
-                f"The story takes about {minutes} minutes. Time passes faster than in"
+                f"The scenario takes about {minutes} minutes. Time passes faster than in"
                 " reality, but while a page loads."
             )
 
@@ -166,7 +166,7 @@ def idle_rate(case: Scenario) -> float:
     return max(idle_seconds / IDLE_REAL_SECONDS, STEP_RATE)
 
 
-def story_seconds(case: Scenario) -> float:
+def duration_seconds(case: Scenario) -> float:
     """Return the real seconds that a case takes."""
     step_seconds = _step_seconds(case)
     return step_seconds / STEP_RATE + (case.end - step_seconds) / idle_rate(case)

@@ -73,7 +73,7 @@ class FakeNetwork:
             return "127.0.0.1"
         known_host = self._hosts.get(name)
         if known_host is None:
-            raise socket.gaierror(socket.EAI_NONAME, f"{name} is not in this story")
+            raise socket.gaierror(socket.EAI_NONAME, f"{name} is not in this scenario")
         faults = {self._name_fault(subject) for subject in sorted(known_host.subjects)}
         if "dns" in faults:
             raise socket.gaierror(socket.EAI_NONAME, "name not found")
@@ -87,7 +87,7 @@ class FakeNetwork:
             return end
         if address == NULL_ADDRESS or address.startswith(DOCUMENTATION_NET):
             raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens there")
-        raise OSError(errno.ENETUNREACH, f"{address} is not in this story")
+        raise OSError(errno.ENETUNREACH, f"{address} is not in this scenario")
 
 
 class FakeResolver(ThreadedResolver):
@@ -118,9 +118,9 @@ def block_external_access(event: str, arguments: tuple[Any, ...]) -> None:
         if host in {"", "localhost", None}:
             continue
         if not is_ip_address(str(host)):
-            raise socket.gaierror(socket.EAI_NONAME, f"{host} is not in this story")
+            raise socket.gaierror(socket.EAI_NONAME, f"{host} is not in this scenario")
         if event in _CONNECT_EVENTS and not _is_loopback(str(host)):
-            raise OSError(errno.ENETUNREACH, f"{host} is not in this story")
+            raise OSError(errno.ENETUNREACH, f"{host} is not in this scenario")
 
 
 def _event_hosts(event: str, arguments: tuple[Any, ...]) -> Iterator[object]:

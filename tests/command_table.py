@@ -292,12 +292,12 @@ CASES = [
             command=command,
             done=attrgetter(name),
             result=on,
-            shown=("on" if on else "off") if told else "unknown",
+            shown=("on" if on else "off") if known else "unknown",
             car={name: not on, **({"drive_pin": "1234"} if "pin" in name else {})},
             of=of,
         )
         for on in (True, False)
-        for entity, command, name, told, of in (
+        for entity, command, name, known, of in (
             (
                 "switch.ada_automatic_steering_wheel_heater",
                 "remote_auto_steering_wheel_heat_climate_request",

@@ -106,12 +106,12 @@ def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Keycard sets Bluetooth up; advertisements come from proxies.
     """
-    asked = request.fixturenames
+    fixtures = request.fixturenames
     with ExitStack() as stack:
-        if "hass" in asked:
+        if "hass" in fixtures:
             # The watcher would scan for USB devices in a thread.
             stack.enter_context(patch.object(usb, "AIOUSBWatcher"))
-            if "enable_bluetooth" not in asked:
+            if "enable_bluetooth" not in fixtures:
                 stack.enter_context(patch.object(LinuxAdapters, "adapters", {}))
         yield
 
@@ -248,9 +248,9 @@ async def sign_in(
     name = simulator.homes[0].name
     async with aiohttp.ClientSession() as browser:
 
-        async def go(result: ConfigFlowResult, **asked: str) -> ConfigFlowResult:
+        async def go(result: ConfigFlowResult, **parameters: str) -> ConfigFlowResult:
             assert result["type"] is FlowResultType.EXTERNAL_STEP
-            query = {"consent": "allow", "account": name, **asked}
+            query = {"consent": "allow", "account": name, **parameters}
             url = URL(result["url"]).update_query(query)
             async with browser.get(url, allow_redirects=False) as response:
                 assert response.status == 302, await response.text()

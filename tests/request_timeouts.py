@@ -10,12 +10,12 @@ class ManualTimeouts:
     """Timeouts of `transport.http` that never expire by themselves."""
 
     def __init__(self) -> None:
-        self.asked: list[float | None] = []
+        self.delays: list[float | None] = []
         self._open: list[asyncio.Timeout] = []
 
     def timeout(self, delay: float | None) -> asyncio.Timeout:
         """Replace `asyncio.timeout`."""
-        self.asked.append(delay)
+        self.delays.append(delay)
         limit = asyncio.timeout(None)
         self._open.append(limit)
         return limit

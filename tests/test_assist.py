@@ -32,7 +32,7 @@ QUESTIONS = {
 }
 
 
-async def ask(hass: HomeAssistant, question: str, language: str) -> str:
+async def ask_assist(hass: HomeAssistant, question: str, language: str) -> str:
     """Ask the default agent."""
     result = await async_converse(hass, question, None, Context(), language=language)
     return str(result.response.speech["plain"]["speech"])
@@ -48,8 +48,8 @@ async def test_the_default_agent_answers(
     texts = dict(strings(translations(language)))
     cloud, key = QUESTIONS[language]
     assert assessment_status(watch) == "operational"
-    assert await ask(hass, cloud, language) == texts["common.assist_fine"]
-    assert await ask(hass, key, language) == texts["common.assist_usual"]
+    assert await ask_assist(hass, cloud, language) == texts["common.assist_fine"]
+    assert await ask_assist(hass, key, language) == texts["common.assist_usual"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_other_wordings(
     assert await async_setup_component(hass, "conversation", {})
     await hass.async_block_till_done()
     usual = dict(strings(translations(language)))["common.assist_usual"]
-    assert await ask(hass, question, language) == usual
+    assert await ask_assist(hass, question, language) == usual
 
 
 def test_there_is_a_sentence_for_every_language() -> None:

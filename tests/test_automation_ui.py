@@ -39,7 +39,7 @@ async def editor(
     return await hass_ws_client(hass)
 
 
-async def ask(editor: MockHAClientWebSocket, what: str, **given: Any) -> Any:
+async def send_command(editor: MockHAClientWebSocket, what: str, **given: Any) -> Any:
     """Send a WebSocket command of the editor."""
     await editor.send_json_auto_id({"type": what, **given})
     answer = await editor.receive_json()
@@ -51,7 +51,7 @@ async def ask(editor: MockHAClientWebSocket, what: str, **given: Any) -> Any:
 async def test_all_are_described(
     editor: MockHAClientWebSocket, kind: str, keys: set[str]
 ) -> None:
-    await ask(editor, f"{kind}_platforms/subscribe")
+    await send_command(editor, f"{kind}_platforms/subscribe")
     described: dict[str, Any] = {}
     while not keys <= {name.removeprefix(f"{DOMAIN}.") for name in described}:
         described |= (await editor.receive_json())["event"]
@@ -70,7 +70,7 @@ async def test_names_and_icons(
     editor: MockHAClientWebSocket, kind: str, keys: set[str], language: str
 ) -> None:
     names = (
-        await ask(
+        await send_command(
             editor,
             "frontend/get_translations",
             language=language,
@@ -82,7 +82,7 @@ async def test_names_and_icons(
         for part in ("name", "description"):
             path = f"component.{DOMAIN}.{kind}s.{key}.{part}"
             assert names[path] == translations(language)[f"{kind}s"][key][part]  # type: ignore[index, call-overload]  # it is a JSON object
-    icons = await ask(
+    icons = await send_command(
         editor, "frontend/get_icons", category=f"{kind}s", integration=DOMAIN
     )
     assert keys_at(icons, "resources", DOMAIN) == keys
@@ -90,7 +90,7 @@ async def test_names_and_icons(
 
 async def offered(editor: MockHAClientWebSocket, kind: str, **target: Any) -> set[str]:
     """Return Keycard's triggers or conditions that the editor offers for a target."""
-    found = await ask(editor, f"get_{kind}s_for_target", target=target)
+    found = await send_command(editor, f"get_{kind}s_for_target", target=target)
     return {
         name.removeprefix(f"{DOMAIN}.")
         for name in found
@@ -159,7 +159,7 @@ async def test_choices_of_the_editor(
         kind: f"{DOMAIN}.{given[kind]}",
         "target": {"entity_id": "sensor.ada_key_to_take"},
     }
-    verdict = (await ask(editor, "validate_config", **{f"{kind}s": [config]}))[
+    verdict = (await send_command(editor, "validate_config", **{f"{kind}s": [config]}))[
         f"{kind}s"
     ]
     assert verdict["valid"] is (error is None), verdict

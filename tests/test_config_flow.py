@@ -423,7 +423,7 @@ async def test_an_account_without_cars(
 async def test_the_region_follows_from_teslas_address(
     hass: HomeAssistant, simulator: Simulator, set_up_entry: AsyncMock
 ) -> None:
-    own = default_hosts("na").regions["na"]
+    na_hosts = default_hosts("na").regions["na"]
     with patch(
         "custom_components.keycard.flows.services.check_server",
         return_value=ConnectionCheck(account="7"),
@@ -431,7 +431,7 @@ async def test_the_region_follows_from_teslas_address(
         result = await submit(
             hass,
             await choose_provider(hass, "compatible"),
-            **server_input(simulator, base_url=f"{own}/", region="eu"),
+            **server_input(simulator, base_url=f"{na_hosts}/", region="eu"),
         )
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "Tesla cloud (North America, Asia-Pacific)"

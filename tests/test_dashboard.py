@@ -105,12 +105,12 @@ async def test_a_home_with_an_account(
     assert await async_setup_component(hass, "lovelace", {})
     socket = await hass_ws_client(hass)
     kept = None
-    for asked in (
+    for command in (
         {"type": "lovelace/dashboards/create", "url_path": "the-wall", "title": "Wall"},
         {"type": "lovelace/config/save", "url_path": "the-wall", "config": found},
         {"type": "lovelace/config", "url_path": "the-wall"},
     ):
-        await socket.send_json_auto_id(asked)
+        await socket.send_json_auto_id(command)
         answer = await socket.receive_json()
         assert answer["success"], answer
         kept = answer["result"]

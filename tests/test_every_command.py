@@ -173,19 +173,21 @@ async def test_every_command(
     subtests: Subtests,
     fate: ExpectedResult,
 ) -> None:
-    garage = ResettableVehicles(hass=hass, simulator=simulator, account=account)
+    resettable = ResettableVehicles(hass=hass, simulator=simulator, account=account)
     # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
     timeout = "custom_components.keycard.transport.cloud._COMMAND_TIMEOUT"
     for item in CASES:
         with subtests.test(named(item)), patch(timeout, fate.patience):
-            await check(garage, item, fate)
+            await check(resettable, item, fate)
 
 
-async def check(garage: ResettableVehicles, item: Case, fate: ExpectedResult) -> None:
-    hass = garage.hass
-    car = await garage.put(item, fate)
+async def check(
+    resettable: ResettableVehicles, item: Case, fate: ExpectedResult
+) -> None:
+    hass = resettable.hass
+    car = await resettable.put(item, fate)
     before, seen = shown(hass, item.entity, item.attribute), time.time()
     if fate.error is None:
         await act(hass, item.entity, item.action, item.data)
@@ -195,7 +197,7 @@ async def check(garage: ResettableVehicles, item: Case, fate: ExpectedResult) ->
         assert error.value.translation_domain == "keycard"
         assert error.value.translation_key == fate.error
     wakes = item.command == "wake_up"
-    sent = garage.simulator.usage.count(f"eu.{item.command}")
+    sent = resettable.simulator.usage.count(f"eu.{item.command}")
     assert sent == (min(fate.sent, 1) if wakes else fate.sent)
     executed = dict(car.executed)
     if fate.asleep and not wakes:
@@ -205,12 +207,12 @@ async def check(garage: ResettableVehicles, item: Case, fate: ExpectedResult) ->
         assert item.done(car) == item.result
     if fate.unsure:
         # An unconfirmed command is settled by asking the car.
-        await until(hass, lambda: garage.updated_at(item.of) > seen)
+        await until(hass, lambda: resettable.updated_at(item.of) > seen)
         await hass.async_block_till_done()
     now = shown(hass, item.entity, item.attribute)
     assert now == (item.shown if fate.done else before)
-    garage.bring_back(item.of)
-    await garage.look(item.of)
+    resettable.bring_back(item.of)
+    await resettable.look(item.of)
     assert shown(hass, item.entity, item.attribute) == now
 
 

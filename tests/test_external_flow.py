@@ -164,14 +164,16 @@ async def test_some_by_choice_some_by_device_some_by_hand(
     ada = register_device(hass, tesla_fleet_device())
     register_device(hass, tesla_fleet_device("Cy", CY_VIN))
     bo = register_device(hass, THERMOSTAT)
-    own = register_device(hass, DeviceSpec(domain=DOMAIN, identifiers=("x",), name="X"))
+    own_device = register_device(
+        hass, DeviceSpec(domain=DOMAIN, identifiers=("x",), name="X")
+    )
     form = await begin(hass)
     form = await submit(
         hass,
         form,
         region="na",
         cars=[ada.id],
-        others=[bo.id, ada.id, own.id],
+        others=[bo.id, ada.id, own_device.id],
         another=True,
     )
     assert fields(form) == {"Ada", "Bo"}
@@ -256,27 +258,29 @@ async def test_options_name_and_drop_the_devices_of_a_car(
 ) -> None:
     watching_entry.add_to_hass(hass)
     fleet = register_device(hass, tesla_fleet_device())
-    told = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
+    settings = {"name": "Ada", "model": "model3", "year": 2021, "key": "keycard"}
 
     form = await open_options(hass, watching_entry, "change_car")
     form = await submit_options(hass, form, car="ada")
-    assert suggested_values(form) == told
+    assert suggested_values(form) == settings
     assert choices(form, "beside") == {fleet.id: "Ada (Tesla Fleet, Model 3 2021)"}
     assert preset(form, "beside") == []
-    await submit_options(hass, form, **told, beside=[fleet.id], remove=False)
+    await submit_options(hass, form, **settings, beside=[fleet.id], remove=False)
     ada = watching_entry.options["cars"]["ada"]
-    assert {one: ada[one] for one in told} == told
+    assert {one: ada[one] for one in settings} == settings
     assert [one["device_id"] for one in ada["beside"]] == [fleet.id]
 
     # A new key keeps the devices; a second one can be added.
     mate = register_device(hass, teslamate_device())
     form = await open_options(hass, watching_entry, "change_car")
     form = await submit_options(hass, form, car="ada")
-    assert suggested_values(form) == told
+    assert suggested_values(form) == settings
     assert preset(form, "beside") == [fleet.id]
     assert choices(form, "beside")[mate.id] == "Ada (TeslaMate, Model 3)"
-    told["key"] = "fob"
-    await submit_options(hass, form, **told, beside=[fleet.id, mate.id], remove=False)
+    settings["key"] = "fob"
+    await submit_options(
+        hass, form, **settings, beside=[fleet.id, mate.id], remove=False
+    )
     ada = watching_entry.options["cars"]["ada"]
     assert ada["key"] == "fob"
     assert [one["domain"] for one in ada["beside"]] == ["tesla_fleet", "mqtt"]
@@ -289,7 +293,7 @@ async def test_options_name_and_drop_the_devices_of_a_car(
         fleet.id: "Tesla Fleet: no longer in Home Assistant",
         mate.id: "Ada (TeslaMate, Model 3)",
     }
-    await submit_options(hass, form, **told, beside=[], remove=False)
+    await submit_options(hass, form, **settings, beside=[], remove=False)
     assert "beside" not in watching_entry.options["cars"]["ada"]
 
 
@@ -311,8 +315,8 @@ async def test_a_car_lives_on_without_its_device(
     assert await hass.config_entries.async_reload(watching_entry.entry_id)
     await hass.async_block_till_done()
     assert state_of(hass, "sensor.ada_key_to_take_2").state == "usual"
-    (told,) = watching_entry.runtime_data.external_observer.describe()["ada_2"]
-    assert told["found"] is not gone
+    (source,) = watching_entry.runtime_data.external_observer.describe()["ada_2"]
+    assert source["found"] is not gone
 
     form = await open_options(hass, watching_entry, "change_car")
     form = await submit_options(hass, form, car="ada_2")

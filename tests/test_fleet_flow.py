@@ -103,10 +103,10 @@ async def test_sign_in(
     assert fields(form) == {"region", "domain"}
 
     page = await submit(hass, form, region="eu", domain=f"https://{DOMAIN_NAME}/")
-    asked = parse_qs(urlsplit(page["url"]).query)
-    assert asked["client_id"] == ["client-id"]
-    assert asked["scope"] == [" ".join(SCOPES)]
-    assert asked["prompt_missing_scopes"] == ["true"]
+    query_params = parse_qs(urlsplit(page["url"]).query)
+    assert query_params["client_id"] == ["client-id"]
+    assert query_params["scope"] == [" ".join(SCOPES)]
+    assert query_params["prompt_missing_scopes"] == ["true"]
     # The application is registered in the region before the sign-in.
     assert simulator.apps.registration("client-id", "eu") is not None
 

@@ -119,7 +119,7 @@ VALUES = st.recursive(
     max_leaves=25,
 )
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=8)
-TOLD = st.one_of(
+JSON_VALUES = st.one_of(
     OBJECTS,
     OBJECTS.map(lambda value: {"response": value}),
     st.lists(OBJECTS, max_size=3).map(lambda value: {"response": value}),
@@ -146,7 +146,10 @@ def written(value: object) -> bytes:
 
 
 BODIES = st.one_of(
-    TOLD.map(written), TOLD.map(written), WORDS.map(str.encode), st.binary(max_size=60)
+    JSON_VALUES.map(written),
+    JSON_VALUES.map(written),
+    WORDS.map(str.encode),
+    st.binary(max_size=60),
 )
 TEXTS = st.text(max_size=30).map(lambda text: text.encode("utf-8", "replace"))
 STATUS_LINES = st.one_of(
@@ -359,7 +362,7 @@ def apply_answer(body: Any) -> None:
 
 
 @fuzz(150)
-@given(TOLD)
+@given(JSON_VALUES)
 def test_vehicles(body: Any) -> None:
     # Through JSON, as in a real answer.
     text = json.dumps(body)
@@ -371,8 +374,8 @@ def test_vehicles(body: Any) -> None:
 
 
 @fuzz(60)
-@given(st.one_of(answers(), TOLD.map(lambda said: HttpResult(
-    sent_at=0.0, elapsed=0.1, status=200, body=json.dumps(said)
+@given(st.one_of(answers(), JSON_VALUES.map(lambda content: HttpResult(
+    sent_at=0.0, elapsed=0.1, status=200, body=json.dumps(content)
 ))))  # fmt: skip
 def test_tokens(answer: HttpResult) -> None:
     token = classify_token_response(answer)
@@ -387,40 +390,40 @@ def test_tokens(answer: HttpResult) -> None:
 
 @fuzz(20)
 @given(st.lists(st.tuples(st.sampled_from(RequestType), answers()), max_size=12))
-def test_assessment(heard: list[tuple[RequestType, HttpResult]]) -> None:
-    watch = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
-    judge = OutageDetector(watch, region="eu", third_party=False, monotonic=0.0)
-    for at, (kind, answer) in enumerate(heard):
-        meaning = classify(kind, answer, url="https://host.example/x")
-        found = make_evidence(meaning, answer, vehicle_id=VIN, model="model3")
+def test_assessment(results: list[tuple[RequestType, HttpResult]]) -> None:
+    monitor = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
+    detector = OutageDetector(monitor, region="eu", third_party=False, monotonic=0.0)
+    for at, (kind, answer) in enumerate(results):
+        classification = classify(kind, answer, url="https://host.example/x")
+        found = make_evidence(classification, answer, vehicle_id=VIN, model="model3")
         if kind is RequestType.TOKEN:
-            judge.observe_token_refresh(found)
+            detector.observe_token_refresh(found)
         else:
-            judge.observe_call(found)
-        judge.assess(answer.sent_at + at, NOW + timedelta(seconds=at))
-    stored = json.loads(json_bytes(judge.dump_state(0.0)))
-    OutageDetector(watch, region="eu", third_party=False, monotonic=0.0).restore_state(
-        stored, monotonic=0.0, away=0.0
-    )
+            detector.observe_call(found)
+        detector.assess(answer.sent_at + at, NOW + timedelta(seconds=at))
+    stored = json.loads(json_bytes(detector.dump_state(0.0)))
+    OutageDetector(
+        monitor, region="eu", third_party=False, monotonic=0.0
+    ).restore_state(stored, monotonic=0.0, away=0.0)
 
 
 @fuzz(80)
 @given(VALUES)
 def test_stored_assessments(stored: Any) -> None:
-    watch = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
-    judge = OutageDetector(watch, region="eu", third_party=False, monotonic=0.0)
-    before = judge.dump_state(0.0)
+    monitor = HostMonitor(default_hosts("eu"), random=Random(1), monotonic=0.0)
+    detector = OutageDetector(monitor, region="eu", third_party=False, monotonic=0.0)
+    before = detector.dump_state(0.0)
     mixed: Any = {**before, **stored} if isinstance(stored, dict) else stored
     for one in (stored, mixed):
         try:
             check_type(one, StoredDetector)
-            judge.restore_state(one, monotonic=0.0, away=0.0)
+            detector.restore_state(one, monotonic=0.0, away=0.0)
         except INVALID_DATA_ERRORS:
-            assert judge.dump_state(0.0) == before
+            assert detector.dump_state(0.0) == before
 
 
 @fuzz(50)
-@given(st.one_of(st.text(max_size=300), TOLD.map(json.dumps)))
+@given(st.one_of(st.text(max_size=300), JSON_VALUES.map(json.dumps)))
 def test_redaction(text: str) -> None:
     assert VIN not in redact(text)
     assert VIN.lower() not in redact(f"{text} {VIN.lower()} {text}")

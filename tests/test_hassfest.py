@@ -104,12 +104,12 @@ def test_files_hold_to_the_schema(name: str) -> None:
 def test_selectors_have_their_texts(name: str) -> None:
     texts: Any = read_json(KEYCARD / "translations" / "en.json")
     for key, one in FILES[name][1](content_of(name)).items():
-        for field, told in (one or {}).get("fields", {}).items():
+        for field, definition in (one or {}).get("fields", {}).items():
             assert texts[name][key]["fields"][field]["name"]
             # Home Assistant's own triggers describe neither of these two.
             if name == "services" or field not in {"behavior", "for"}:
                 assert texts[name][key]["fields"][field]["description"]
-            options = (told.get("selector") or {}).get("select") or {}
+            options = (definition.get("selector") or {}).get("select") or {}
             if (wanted := options.get("translation_key")) is not None:
                 assert set(texts["selector"][wanted]["options"]) >= set(
                     options["options"]

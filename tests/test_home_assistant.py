@@ -164,7 +164,7 @@ def test_the_installed_home_assistant_has_all_used_members() -> None:
         for name in names:
             assert hasattr(import_module(module), name), f"{module}.{name}"
     assert callable(AgentManager.register_trigger)
-    own = {
+    defined = {
         name
         for base in (
             AutomationEntity,
@@ -177,7 +177,7 @@ def test_the_installed_home_assistant_has_all_used_members() -> None:
         if one is not object
         for name in {*vars(one), *one.__annotations__, *set_in(one)}
     }
-    assert set(PRIVATE) <= own
+    assert set(PRIVATE) <= defined
 
 
 def set_in(cls: type) -> set[str]:

@@ -58,11 +58,11 @@ async def test_an_entry_that_fails_blinds_no_other(
     assert other.runtime_data.host_poller is watcher
     watcher._subscribers[one.entry_id] = fail
     watcher._listeners.insert(0, fail)
-    heard: list[int] = []
-    watcher.async_add_listener(lambda: heard.append(1))
+    received: list[int] = []
+    watcher.async_add_listener(lambda: received.append(1))
     await watcher.async_check()
     await until(hass, lambda: assessment_status(other) == "operational")
-    assert heard
+    assert received
     assert_logged(caplog)
 
 
@@ -88,37 +88,37 @@ async def test_a_vehicle_that_fails_hides_no_other(
 async def test_an_entity_that_fails_hides_no_other(
     account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     for coordinator in (account.runtime_data.coordinator, car_of(account, "Ada")):
         first = coordinator.async_add_listener(fail)
-        second = coordinator.async_add_listener(lambda: heard.append("entity"))
+        second = coordinator.async_add_listener(lambda: received.append("entity"))
         coordinator.async_update_listeners()
         first()
         second()
-    assert heard == ["entity", "entity"]
+    assert received == ["entity", "entity"]
     assert_logged(caplog)
 
 
 async def test_a_listener_of_the_bill_fails_for_itself(
     account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     usage = account.runtime_data.usage
     usage.async_add_listener(fail)
-    usage.async_add_listener(lambda: heard.append("bill"))
+    usage.async_add_listener(lambda: received.append("bill"))
     usage.async_count(Charge.DATA)
-    assert heard == ["bill"]
+    assert received == ["bill"]
     assert_logged(caplog)
 
 
 async def test_a_listener_of_the_notices_fails_for_itself(
     hass: HomeAssistant, account: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[object] = []
+    received: list[object] = []
     publisher: OutageEventPublisher = account.runtime_data.publisher
-    publisher.listeners[:] = [fail, heard.append]
+    publisher.listeners[:] = [fail, received.append]
     account.runtime_data.drill._publish_end("over", None, notified=False)
-    assert len(heard) == 1
+    assert len(received) == 1
     assert_logged(caplog)
 
 
@@ -127,11 +127,11 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
     simulator: Simulator,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    manager, came = account.runtime_data.vehicle_manager, list[str]()
+    manager, added = account.runtime_data.vehicle_manager, list[str]()
     manager._listeners.insert(0, fail)
-    manager._listeners.append(lambda cars: came.extend(car.vehicle.id for car in cars))
+    manager._listeners.append(lambda cars: added.extend(car.vehicle.id for car in cars))
     manager._discover({"vin": VIN}, dt_util.utcnow())
-    assert came == [VIN]
+    assert added == [VIN]
     assert_logged(caplog)
 
 

@@ -47,7 +47,7 @@ def descriptions(language: str) -> dict[str, str]:
     }
 
 
-def rendered_text(text: str, *own: str) -> str:
+def rendered_text(text: str, *allowed: str) -> str:
     """Render Markdown and return its text; fail for markup beyond `own`."""
     assert not BARE.search(text)
     shown: list[str] = []
@@ -55,7 +55,7 @@ def rendered_text(text: str, *own: str) -> str:
         MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
     ):
         for token in block.children or ():
-            assert token.type in {"text", "text_special", "softbreak", *own}, token
+            assert token.type in {"text", "text_special", "softbreak", *allowed}, token
             shown.append(token.content)
     return "".join(shown)
 
@@ -83,11 +83,14 @@ async def test_the_repair_that_asks_to_pair_names_a_car_by_its_letters(
     assert issue is not None
     for language in ("en", "de"):
         text = descriptions(language)["key_not_paired"]
-        told = text.format(**issue.translation_placeholders or {})
+        issue_text = text.format(**issue.translation_placeholders or {})
         link = f"](https://tesla.com/_ak/?vin={car.vehicle.id})"
-        assert link in told
+        assert link in issue_text
         assert (
-            rendered_text(told.replace(link, "]").replace("- [", "- ")).count(EVIL) == 2
+            rendered_text(issue_text.replace(link, "]").replace("- [", "- ")).count(
+                EVIL
+            )
+            == 2
         )
 
 
@@ -111,11 +114,11 @@ async def test_the_report_of_a_drill(hass: HomeAssistant) -> None:
         pin_to_drive=None,
         bluetooth=None,
     )
-    told = NotificationResult(automations=(listener,), receivers=(EVIL,))
-    report = Readiness(notifications=told, vehicles=(car,)).as_markdown(words)
+    result = NotificationResult(automations=(listener,), receivers=(EVIL,))
+    report = Readiness(notifications=result, vehicles=(car,)).as_markdown(words)
     # Its own texts contain emphasis.
-    own = ("em_open", "em_close", "strong_open", "strong_close")
-    assert rendered_text(report, *own).count(EVIL) == 3
+    allowed = ("em_open", "em_close", "strong_open", "strong_close")
+    assert rendered_text(report, *allowed).count(EVIL) == 3
 
 
 async def test_the_notice_on_the_dashboard(

@@ -22,17 +22,17 @@ from simulator.vehicle.car import Car
 
 
 @pytest.mark.parametrize(
-    ("story", "parked"),
+    ("work_state", "parked"),
     # At work from about eight to five, and awake for a while before it sleeps.
     [(WorkState.GUARDED, (9 * HOUR, 10.5 * HOUR)), (WorkState.SLEEPING, (0, HOUR))],
 )
 def test_the_car_follows_its_schedule(
-    story: WorkState, parked: tuple[float, float]
+    work_state: WorkState, parked: tuple[float, float]
 ) -> None:
     now = 0.0
     spec = CarSpec(name="Ada", model="model3", year=2022)
     car = Car(spec, region="eu", get_time=lambda: now)
-    commuter = Commuter(car=car, work_state=story)
+    commuter = Commuter(car=car, work_state=work_state)
     commuter.schedule(now, 4, Random(1))
     days: list[Counter[Activity]] = []
     before, departures = Activity.ASLEEP, 0

@@ -276,25 +276,26 @@ def test_requirements_omit_packages_of_home_assistant() -> None:
         canonicalize_name(Requirement(line).name)
         for line in requires("homeassistant") or []
     }
-    own = manifest()["requirements"]
-    assert isinstance(own, list)
-    assert {canonicalize_name(Requirement(str(line)).name) for line in own} & core == (
-        set()
-    )
-    assert "tesla-fleet-api>=1.17.3,<2" in own
+    own_requirements = manifest()["requirements"]
+    assert isinstance(own_requirements, list)
+    assert {
+        canonicalize_name(Requirement(str(line)).name) for line in own_requirements
+    } & core == (set())
+    assert "tesla-fleet-api>=1.17.3,<2" in own_requirements
 
 
 def test_requirements_cover_the_imports() -> None:
-    own = manifest()["requirements"]
-    assert isinstance(own, list)
-    brought = [*(requires("homeassistant") or []), "homeassistant"]
+    own_requirements = manifest()["requirements"]
+    assert isinstance(own_requirements, list)
+    provided = [*(requires("homeassistant") or []), "homeassistant"]
     # Bluetooth brings its own, and the protocol its message types.
     bluetooth = read_json(COMPONENTS / "bluetooth/manifest.json")["requirements"]
     assert isinstance(bluetooth, list)
-    brought += [str(line) for line in bluetooth]
-    brought += [one for one in requires("tesla-protocol") or [] if "protobuf" in one]
+    provided += [str(line) for line in bluetooth]
+    provided += [one for one in requires("tesla-protocol") or [] if "protobuf" in one]
     named = {
-        canonicalize_name(Requirement(line).name) for line in [*map(str, own), *brought]
+        canonicalize_name(Requirement(line).name)
+        for line in [*map(str, own_requirements), *provided]
     }
     providers = packages_distributions()
     missing = {
@@ -323,8 +324,8 @@ def test_dependencies_exist_and_cover_the_imports() -> None:
         if name.startswith("homeassistant.components.")
     }
     # The adapter library depends on Bluetooth.
-    brings = read_json(COMPONENTS / "bluetooth_adapters/manifest.json")
-    assert brings["dependencies"] == ["bluetooth"]
+    bluetooth_manifest = read_json(COMPONENTS / "bluetooth_adapters/manifest.json")
+    assert bluetooth_manifest["dependencies"] == ["bluetooth"]
     named |= {"bluetooth"} if "bluetooth_adapters" in named else set()
     assert used - named - FREE_COMPONENTS == set()
 

@@ -241,9 +241,9 @@ async def test_signing_in_with_teslemetry(
 ) -> None:
     menu = await choose_provider(hass, "teslemetry")
     page = await submit(hass, menu, next_step_id="teslemetry_sign_in")
-    asked = parse_qs(urlsplit(page["url"]).query)
-    assert asked["code_challenge_method"] == ["S256"]
-    assert asked["name"] == [hass.config.location_name]
+    query_params = parse_qs(urlsplit(page["url"]).query)
+    assert query_params["code_challenge_method"] == ["S256"]
+    assert query_params["name"] == [hass.config.location_name]
     created = await sign_in(page)
     assert created["type"] is FlowResultType.CREATE_ENTRY
     data = dict(created["data"])
@@ -254,7 +254,7 @@ async def test_signing_in_with_teslemetry(
         "region": "eu",
         "base_url": simulator.urls["teslemetry"],
         "auth_implementation": "teslemetry",
-        "client_id": asked["client_id"][0],
+        "client_id": query_params["client_id"][0],
     }
 
 

@@ -49,14 +49,14 @@ async def test_each_host_is_there(
     account: MockConfigEntry,
 ) -> None:
     await until(hass, asked_all(account))
-    asked = simulator.usage.by_endpoint["cn.status"]
+    requests = simulator.usage.by_endpoint["cn.status"]
     shown = await health(hass, hass_ws_client)
     assert shown.pop("version") == "0.1.0"
     assert shown.pop("cars") == 2
     assert set(shown) == HOSTS
-    for name, told in shown.items():
-        assert re.fullmatch(r"\d+ ms, checked \d+ s ago", told), name
-    assert simulator.usage.by_endpoint["cn.status"] == asked == 1
+    for name, shown_text in shown.items():
+        assert re.fullmatch(r"\d+ ms, checked \d+ s ago", shown_text), name
+    assert simulator.usage.by_endpoint["cn.status"] == requests == 1
     text = str(shown)
     vins = [car.vin for car in simulator.cars.values()]
     for secret in (simulator.token, *simulator.urls.values(), *vins, "Ada"):
@@ -83,11 +83,11 @@ async def test_the_last_answer_of_a_host_is_described(
     assert set(shown) == HOSTS | {"version", "cars"}
     await until(hass, asked_all(entry))
     shown = await health(hass, hass_ws_client)
-    told = {name: str(shown[name]).partition(",")[0] for name in HOSTS}
-    assert told["region_na"] == "keine Antwort"
-    assert told["region_eu"] == "hat mit einem Fehler geantwortet"
-    assert told["region_cn"] == "eine Anmeldeseite des Netzwerks hat geantwortet"
-    assert re.fullmatch(r"\d+ ms", told["sign_in_page"])
+    shown_text = {name: str(shown[name]).partition(",")[0] for name in HOSTS}
+    assert shown_text["region_na"] == "keine Antwort"
+    assert shown_text["region_eu"] == "hat mit einem Fehler geantwortet"
+    assert shown_text["region_cn"] == "eine Anmeldeseite des Netzwerks hat geantwortet"
+    assert re.fullmatch(r"\d+ ms", shown_text["sign_in_page"])
 
 
 async def test_before_the_first_probe(

@@ -63,7 +63,7 @@ async def proxied(
     return entry
 
 
-def asked(item: Case) -> str:
+def request_key(item: Case) -> str:
     option = item.data.get("option")
     words = [item.entity, item.action, *([option] if option else [])]
     return " ".join(words)
@@ -79,18 +79,18 @@ async def test_every_command(
     # Older cars close windows and open a garage only for a user nearby.
     home = simulator.cars["Cy"].home_position
     hass.config.latitude, hass.config.longitude = home
-    garage = ResettableVehicles(hass=hass, simulator=simulator, account=proxied)
+    resettable = ResettableVehicles(hass=hass, simulator=simulator, account=proxied)
     for item in CASES:
         with subtests.test(named(item)):
-            await check(garage, item)
+            await check(resettable, item)
     assert assessment_status(proxied) == "operational"
 
 
-async def check(garage: ResettableVehicles, item: Case) -> None:
-    hass = garage.hass
-    car = await garage.put(item, ExpectedResult())
+async def check(resettable: ResettableVehicles, item: Case) -> None:
+    hass = resettable.hass
+    car = await resettable.put(item, ExpectedResult())
     before = shown(hass, item.entity, item.attribute)
-    error = REFUSED.get(asked(item))
+    error = REFUSED.get(request_key(item))
     if error is None:
         await act(hass, item.entity, item.action, item.data)
         assert item.done(car) == item.result
@@ -102,7 +102,7 @@ async def check(garage: ResettableVehicles, item: Case) -> None:
         assert not car.executed
     now = shown(hass, item.entity, item.attribute)
     assert now == (item.shown if error is None else before)
-    await garage.look(item.of)
+    await resettable.look(item.of)
     assert shown(hass, item.entity, item.attribute) == now
 
 

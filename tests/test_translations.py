@@ -109,8 +109,8 @@ def test_languages_hold_the_same_texts(language: str) -> None:
     assert english.keys() == other.keys()
     for path, text in english.items():
         for what in (r"{\w+}", r"`[^`]+`", r"]\("):
-            told = set(re.findall(what, text))
-            assert told == set(re.findall(what, other[path])), path
+            placeholders = set(re.findall(what, text))
+            assert placeholders == set(re.findall(what, other[path])), path
 
 
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])

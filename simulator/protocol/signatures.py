@@ -27,9 +27,9 @@ def metadata(values: Mapping[int, bytes | int]) -> bytes:
 class SharedSecret:
     """Shared secret of a car and a client."""
 
-    def __init__(self, own: ec.EllipticCurvePrivateKey, point: bytes) -> None:
+    def __init__(self, private_key: ec.EllipticCurvePrivateKey, point: bytes) -> None:
         other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-        exchanged = own.exchange(ec.ECDH(), other)
+        exchanged = private_key.exchange(ec.ECDH(), other)
         # The protocol requires SHA-1; the key is only used for this session.
         self._key = hashlib.sha1(exchanged, usedforsecurity=False).digest()[:16]
 

@@ -19,7 +19,7 @@ import asyncio, time
 from datetime import timedelta
 from homeassistant.util import dt as dt_util
 import bluetooth_data_tools, jwt
-heard = bluetooth_data_tools.monotonic_time_coarse()
+advertised = bluetooth_data_tools.monotonic_time_coarse()
 before, wall, ticks = dt_util.utcnow(), time.time(), time.monotonic()
 loop = asyncio.new_event_loop()
 due = loop.time() + 86400
@@ -31,11 +31,11 @@ assert 86400 <= time.time() - wall < 90000
 assert 86400 <= time.monotonic() - ticks < 90000
 assert loop.time() >= due
 from habluetooth import manager
-assert 86400 <= manager.monotonic_time_coarse() - heard < 90000
+assert 86400 <= manager.monotonic_time_coarse() - advertised < 90000
 try:
     jwt.decode(token, "k" * 32, algorithms=["HS256"])
 except jwt.ExpiredSignatureError:
-    print("the story's clock everywhere")
+    print("the offset clock everywhere")
 """
 
 
@@ -96,4 +96,4 @@ def test_an_installed_clock_is_read_by_everybody() -> None:
         timeout=60,
     )
     assert done.stderr == ""
-    assert done.stdout == "the story's clock everywhere\n"
+    assert done.stdout == "the offset clock everywhere\n"

@@ -48,7 +48,7 @@ def test_an_unregistered_name_is_unknown(internet: FakeNetwork) -> None:
 def test_an_unregistered_address_is_unreachable(
     internet: FakeNetwork,
 ) -> None:
-    with pytest.raises(OSError, match="not in this story"):
+    with pytest.raises(OSError, match="not in this scenario"):
         internet.route("93.184.216.34", 443)
 
 
@@ -95,7 +95,7 @@ def test_an_end_needs_a_host_and_a_port(internet: FakeNetwork) -> None:
 def test_no_connection_leaves_the_machine(
     event: str, arguments: tuple[object, ...]
 ) -> None:
-    with pytest.raises(OSError, match="not in this story"):
+    with pytest.raises(OSError, match="not in this scenario"):
         block_external_access(event, arguments)
 
 

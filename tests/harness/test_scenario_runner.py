@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.demo_narrator import IDLE_REAL_SECONDS, STEP_RATE, idle_rate, story_seconds
+from harness.demo_narrator import (
+    IDLE_REAL_SECONDS,
+    STEP_RATE,
+    duration_seconds,
+    idle_rate,
+)
 from harness.outcome_report import format_time, from_json, to_json
 from harness.scenario_runner import (
     SETTLE_SECONDS,
@@ -250,7 +255,7 @@ async def test_every_expectation_is_compared(
 
 
 @pytest.mark.parametrize(
-    ("asked", "holds"),
+    ("result", "holds"),
     [
         (RequestResult(ended=True, done=True, executed=1, via="cloud"), True),
         (RequestResult(), False),
@@ -261,14 +266,14 @@ async def test_every_expectation_is_compared(
     ids=["done once", "not ended", "failed", "done twice", "over the other link"],
 )
 async def test_a_request_is_done_once(
-    case: Callable[..., Scenario], asked: RequestResult, holds: bool
+    case: Callable[..., Scenario], result: RequestResult, holds: bool
 ) -> None:
     step = {
         "at": "0:01",
         "do": "unlock.Ada",
         "expect": {"done": True, "via": "cloud", "executed": 1, "within": "0:01"},
     }
-    stage = FakeTarget({0: OPERATIONAL}, asked)
+    stage = FakeTarget({0: OPERATIONAL}, result)
     passed, _ = await play(case(step), stage)
     assert passed is holds
     assert stage.calls[-1] == "unlock Ada"
@@ -391,10 +396,10 @@ async def test_a_phone_gets_the_listed_notices_and_no_others(
 
 async def test_a_phone_may_have_to_stay_silent(case: Callable[..., Scenario]) -> None:
     stage = FakeTarget({0: OPERATIONAL})
-    story = case({"at": "0:10"}, phone={"notices": []})
-    assert (await play(story, stage))[0]
+    played_case = case({"at": "0:10"}, phone={"notices": []})
+    assert (await play(played_case, stage))[0]
     stage.notices = NOTICES
-    passed, notes = await play(story, stage)
+    passed, notes = await play(played_case, stage)
     assert not passed
     assert [check.expected for check in notes.outcomes[-1].checks] == ["none", "none"]
 
@@ -416,8 +421,8 @@ def test_times_are_formatted_as_in_the_cases(seconds: float, text: str) -> None:
 
 
 def test_idle_time_of_a_demo_is_short(case: Callable[..., Scenario]) -> None:
-    story = case(FAILS, {**RECOVERS, "at": "5:00"})
-    quiet = story.end - 2 * 180
-    assert quiet / idle_rate(story) == pytest.approx(IDLE_REAL_SECONDS)
+    played_case = case(FAILS, {**RECOVERS, "at": "5:00"})
+    quiet = played_case.end - 2 * 180
+    assert quiet / idle_rate(played_case) == pytest.approx(IDLE_REAL_SECONDS)
     slow = 2 * 180 / STEP_RATE
-    assert story_seconds(story) == pytest.approx(IDLE_REAL_SECONDS + slow)
+    assert duration_seconds(played_case) == pytest.approx(IDLE_REAL_SECONDS + slow)

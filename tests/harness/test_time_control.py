@@ -64,13 +64,13 @@ def test_a_day_of_timers_passes_in_a_moment(
             await asyncio.sleep(600)
             rung.append(clock.monotonic())
 
-    async def story() -> None:
+    async def scenario() -> None:
         task = asyncio.create_task(ring())
         await pace.run_until(clock.monotonic() + 86_400 + 10)
         task.cancel()
 
     begin = time.process_time()
-    play(story())
+    play(scenario())
     assert len(rung) == 144
     assert time.process_time() - begin < 20
 
@@ -78,7 +78,7 @@ def test_a_day_of_timers_passes_in_a_moment(
 def test_a_step_ends_at_the_requested_time(
     play: Play, pace: TimeControl, clock: OffsetClock, loop: HarnessLoop
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         start = clock.monotonic()
         loop.call_at(start + 100, lambda: None)
         await pace.advance(start + 30)
@@ -86,7 +86,7 @@ def test_a_step_ends_at_the_requested_time(
         await pace.advance(start + 1000)
         assert 100 <= clock.monotonic() - start < 1000
 
-    play(story())
+    play(scenario())
 
 
 def test_a_cancelled_timer_is_no_timer(loop: HarnessLoop) -> None:
@@ -110,7 +110,7 @@ def test_a_request_is_waited_for_and_one_that_is_held_is_not(
         behind.held -= 1
         return web.Response(text="late")
 
-    async def story() -> None:
+    async def scenario() -> None:
         app = web.Application()
         app.router.add_get("/", answer)
         app.router.add_get("/held", hold)
@@ -131,7 +131,7 @@ def test_a_request_is_waited_for_and_one_that_is_held_is_not(
         await runner.cleanup()
 
     with pace.traffic.count_requests():
-        play(story())
+        play(scenario())
     assert pace.traffic.in_progress == 0
 
 
@@ -142,19 +142,19 @@ def test_an_action_that_waits_for_timers_is_driven_to_its_end(
         await asyncio.sleep(50)
         return "done"
 
-    async def story() -> None:
+    async def scenario() -> None:
         assert await pace.run_task(loop.create_task(slow()), 100) == "done"
         with pytest.raises(TimeoutError):
             await pace.run_task(loop.create_task(slow()), 10)
 
-    play(story())
+    play(scenario())
 
 
 def test_tasks_and_timers_of_an_instance_end_with_it(
     play: Play, loop: HarnessLoop
 ) -> None:
     rung: list[str] = []
-    owner = object()
+    instance = object()
 
     async def begin(name: str) -> None:
         loop.call_later(0.01, rung.append, f"timer of {name}")
@@ -162,22 +162,22 @@ def test_tasks_and_timers_of_an_instance_end_with_it(
             lambda task: rung.append(f"{name} {task.cancelled()}")
         )
 
-    async def story() -> None:
+    async def scenario() -> None:
         context = copy_context()
-        context.run(INSTANCE.set, owner)
+        context.run(INSTANCE.set, instance)
         await loop.create_task(begin("house"), context=context)
         await begin("town")
-        await loop.cancel_all(owner)
+        await loop.cancel_all(instance)
         await asyncio.sleep(0.05)
 
-    play(story())
+    play(scenario())
     assert sorted(rung) == ["house True", "timer of town", "town False"]
 
 
 def test_names_and_connections_go_through_the_pretend_internet(
     play: Play, loop: HarnessLoop
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         internet = FakeNetwork(lambda _subject: None)
@@ -195,4 +195,4 @@ def test_names_and_connections_go_through_the_pretend_internet(
             await loop.getaddrinfo("host.example", 80, family=socket.AF_INET6)
         server.close()
 
-    play(story())
+    play(scenario())

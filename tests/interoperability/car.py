@@ -47,10 +47,10 @@ class ForeignCar:
     ) -> bytes | None:
         """Send a message to the car and return its answer."""
         frames = FrameDecoder()
-        told = self._send(frame=(len(data).to_bytes(2) + data).hex())
+        replies = self._send(frame=(len(data).to_bytes(2) + data).hex())
         answers = [
             message
-            for one in told
+            for one in replies
             for message in frames.feed(bytes.fromhex(one["frame"]))
         ]
         for message in answers[1:]:
@@ -75,7 +75,7 @@ class ForeignCar:
         assert process.stdout is not None
         process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
-        told: list[dict[str, Any]] = []
+        replies: list[dict[str, Any]] = []
         while "done" not in (line := json.loads(process.stdout.readline())):
-            told.append(line)
-        return told
+            replies.append(line)
+        return replies

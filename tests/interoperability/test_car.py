@@ -98,18 +98,18 @@ async def test_it_is_paired_and_then_opens(
     car.set("locked", True)
     outcome = await drive(link.command(command_call(Command.UNLOCK)))
     assert outcome.rejection is CommandRejection.KEY_NOT_PAIRED
-    asked: list[bool] = []
+    confirmations: list[bool] = []
     trust = ComputerTrust()
-    paired = await drive(pair(link, lambda: asked.append(True), trust))
+    paired = await drive(pair(link, lambda: confirmations.append(True), trust))
     assert paired is PairingResult.PAIRED
-    assert asked == [True]
+    assert confirmations == [True]
     assert all(trust.keys.get(computer) for computer in Computer)
     # The first command is confirmed like any other.
     outcome = await drive(link.command(command_call(Command.UNLOCK)))
     assert (outcome.done, outcome.known) == (True, True)
-    paired = await drive(pair(link, lambda: asked.append(True), trust))
+    paired = await drive(pair(link, lambda: confirmations.append(True), trust))
     assert paired is PairingResult.PAIRED
-    assert asked == [True]
+    assert confirmations == [True]
 
 
 @pytest.mark.parametrize(

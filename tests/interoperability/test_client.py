@@ -65,29 +65,29 @@ async def client(
 
 
 @pytest.fixture
-def asked(
+def requested(
     computers: VehicleComputers, monkeypatch: pytest.MonkeyPatch
 ) -> asyncio.Event:
     """Return whether the car waits for a keycard."""
-    asked = asyncio.Event()
-    ask = computers.whitelist.request_add
+    requested = asyncio.Event()
+    original_request = computers.whitelist.request_add
 
     def ask_and_tell(*args: Any) -> None:
-        ask(*args)
-        asked.set()
+        original_request(*args)
+        requested.set()
 
     monkeypatch.setattr(computers.whitelist, "request_add", ask_and_tell)
-    return asked
+    return requested
 
 
 @pytest.fixture
 async def paired(
-    client: ForeignClient, computers: VehicleComputers, asked: asyncio.Event
+    client: ForeignClient, computers: VehicleComputers, requested: asyncio.Event
 ) -> ForeignClient:
     """Return a client whose key was added with a keycard."""
     pairing = client.start_call("pair", "role.DRIVER")
     async with asyncio.timeout(TIMEOUT):
-        await asked.wait()
+        await requested.wait()
         assert computers.whitelist.tap_card() is PairingState.ADDED
         assert await pairing is None
     return client
@@ -146,15 +146,17 @@ async def test_it_polls_every_state(
         paired.send(poll)
         await paired.wait_for_state(state)
     assert all(success for _, success in paired.polls)
-    told = paired.states
-    assert told["vehicle_status"]["locked"] is True
-    assert told["vehicle_status"]["closures"]["front_driver_door"] == "open"
-    assert told["charge_state"]["battery_level"] == round(ada.battery_level)
-    assert told["climate_state"]["is_climate_on"] is False
-    assert told["drive_state"]["shift_state"] == "P"
-    assert told["closures_state"]["door_open_driver_front"] is True
-    assert told["media_state"]["remote_control_enabled"] is True
-    assert told["tire_pressure_state"]["tpms_pressure_fl"] == pytest.approx(2.775)
+    read_states = paired.states
+    assert read_states["vehicle_status"]["locked"] is True
+    assert read_states["vehicle_status"]["closures"]["front_driver_door"] == "open"
+    assert read_states["charge_state"]["battery_level"] == round(ada.battery_level)
+    assert read_states["climate_state"]["is_climate_on"] is False
+    assert read_states["drive_state"]["shift_state"] == "P"
+    assert read_states["closures_state"]["door_open_driver_front"] is True
+    assert read_states["media_state"]["remote_control_enabled"] is True
+    assert read_states["tire_pressure_state"]["tpms_pressure_fl"] == pytest.approx(
+        2.775
+    )
 
 
 async def test_it_recovers_a_session(

@@ -62,14 +62,14 @@ class PairingPage:
         self.result = await self.home.run_task(
             self.manager.async_configure(self.flow_id, values)
         )
-        await self._notify_nobody()
+        await self._skip_receivers()
 
-    async def _notify_nobody(self) -> None:
+    async def _skip_receivers(self) -> None:
         """Choose no receiver if that is asked, which is the last step of a set-up."""
         if self.result.get("step_id") == "receivers":
-            nobody = {"phones": [], "others": [], "bell": False}
+            no_receivers = {"phones": [], "others": [], "bell": False}
             self.result = await self.home.run_task(
-                self.manager.async_configure(self.flow_id, nobody)
+                self.manager.async_configure(self.flow_id, no_receivers)
             )
 
     async def refresh(self) -> None:
@@ -77,7 +77,7 @@ class PairingPage:
         self.result = await self.home.run_task(
             self.manager.async_configure(self.flow_id)
         )
-        await self._notify_nobody()
+        await self._skip_receivers()
 
     async def wait_for_card_request(self, name: str) -> None:
         """Wait until the vehicle waits for the key card, and refresh."""

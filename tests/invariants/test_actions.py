@@ -198,7 +198,7 @@ async def test_history(home: HomeUnderTest, watching_entry: MockConfigEntry) -> 
     assert began < start < end < ended
     assert outage["duration"] == round((end - start).total_seconds())
     minute = timedelta(minutes=1)
-    for given, told in (
+    for given, expected in (
         ({"start_time": start - minute, "end_time": start}, 0),
         ({"start_time": start - minute, "end_time": start + minute}, 1),
         ({"start_time": start + minute, "end_time": end - minute}, 1),
@@ -211,7 +211,7 @@ async def test_history(home: HomeUnderTest, watching_entry: MockConfigEntry) -> 
         ({"start_time": dt_util.as_local(end + minute).replace(tzinfo=None)}, 0),
     ):
         outages = (await act(home, "get_history", **given))["outages"]
-        assert len(outages) == told, given
+        assert len(outages) == expected, given
 
 
 async def test_a_clock_that_is_set_makes_no_outage_longer(
@@ -242,9 +242,9 @@ async def test_history_omits_outages_of_other_regions(
     await home.set_up_operational(other)
     home.simulator.apply(DOWN)
     await home.run(300)
-    for one, told in ((entry, 1), (other, 0)):
+    for one, expected in ((entry, 1), (other, 0)):
         found = await act(home, "get_history", config_entry_id=one.entry_id)
-        assert len(found["outages"]) == told
+        assert len(found["outages"]) == expected
 
 
 async def test_bad_arguments(

@@ -187,10 +187,10 @@ async def test_a_refusal_pauses_the_calls_for_a_car_that_drives_too(
     calls = home.simulator.usage
     before = calls.by_endpoint.copy()
     await home.run(pause - 10)
-    asked = calls.by_endpoint - before
+    requests = calls.by_endpoint - before
     # Calls in progress were sent before the refusal.
-    assert sum(asked[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
-    assert asked["eu.vehicle_data"] == 0
+    assert sum(requests[f"eu.{name}"] for name in ("products", "vehicle")) <= 1
+    assert requests["eu.vehicle_data"] == 0
 
 
 OFFLINE = (
@@ -315,13 +315,13 @@ async def test_monitoring_is_free_and_polls_rarely(
     calls = home.simulator.usage
     before = calls.by_endpoint.copy()
     await home.run(HOUR)
-    asked = calls.by_endpoint - before
+    requests = calls.by_endpoint - before
     assert calls.billed == 0
-    assert 54 <= asked["eu.status"] <= 67
+    assert 54 <= requests["eu.status"] <= 67
     for other in ("na.status", "cn.status", "auth.token"):
-        assert 10 <= asked[other] <= 14
+        assert 10 <= requests[other] <= 14
     # Control hosts are not probed while nothing fails.
-    assert not [endpoint for endpoint in asked if endpoint.startswith("controls")]
+    assert not [endpoint for endpoint in requests if endpoint.startswith("controls")]
 
 
 @pytest.mark.parametrize(
@@ -354,15 +354,15 @@ async def test_idle_minutes_write_nothing(
     unsub = home.hass.bus.async_listen(
         EVENT_STATE_REPORTED, lambda _: None, event_filter=note
     )
-    asked = home.simulator.usage.count("vehicle_data")
+    requests = home.simulator.usage.count("vehicle_data")
     await home.run(1560)
-    asked = home.simulator.usage.count("vehicle_data") - asked
+    requests = home.simulator.usage.count("vehicle_data") - requests
     unsub()
     ours = set(entity_ids(home.hass))
     assert {event.data["entity_id"] for event in changes} & ours == may_change
     for entity_id in may_change:
         count = sum(event.data["entity_id"] == entity_id for event in changes)
-        assert count <= (asked if entity_id == COST else 2)
+        assert count <= (requests if entity_id == COST else 2)
     # Other entities of the vehicle are updated once each.
     assert len([entity_id for entity_id in reported if entity_id in ours]) <= (
         2 * len(ours) if may_change else 0
@@ -377,7 +377,7 @@ async def test_a_pause_that_tesla_asks_for_is_kept(
     await home.run(90)
     assert status_of(entry) == "account_problem"
     calls = home.simulator.usage
-    asked = {
+    requests = {
         name: calls.count(name) for name in ("products", "vehicle", "vehicle_data")
     }
     await home.run(6 * HOUR)
@@ -391,7 +391,7 @@ async def test_a_pause_that_tesla_asks_for_is_kept(
     # A restart does not end the pause.
     await home.restart(entry)
     await home.run(7.5 * HOUR)
-    assert asked == {name: calls.count(name) for name in asked}
+    assert requests == {name: calls.count(name) for name in requests}
     await home.run(HOUR)
     assert status_of(entry) == "operational"
-    assert calls.count("vehicle_data") > asked["vehicle_data"]
+    assert calls.count("vehicle_data") > requests["vehicle_data"]

@@ -28,7 +28,7 @@ CN_DOWN = {"cn.api": "503 down", "cn.status": "503 down"}
 
 
 @pytest.fixture
-def own(home: HomeUnderTest) -> list[ServiceCall]:
+def calls(home: HomeUnderTest) -> list[ServiceCall]:
     """Record the calls of the actions of automations."""
     return async_mock_service(home.hass, "test", "own")
 
@@ -72,7 +72,7 @@ async def save(
 async def test_title_and_text_are_relayed_once(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
-    own: list[ServiceCall],
+    calls: list[ServiceCall],
     hass_client: ClientSessionGenerator,
 ) -> None:
     await save(home, hass_client, "take_your_keycard")
@@ -85,30 +85,30 @@ async def test_title_and_text_are_relayed_once(
     for number, conditions in enumerate((NA_DOWN, {**NA_UP, **DOWN}, UP), start=1):
         home.simulator.apply(conditions)
         await home.run(900)
-        told = [(call.data["by"], call.data["title"]) for call in own]
-        assert told == titles[:number]
-    assert own[1].data["text"].startswith("Take the keycard for Ada")
-    assert len(own) == len(titles)
+        texts = [(call.data["by"], call.data["title"]) for call in calls]
+        assert texts == titles[:number]
+    assert calls[1].data["text"].startswith("Take the keycard for Ada")
+    assert len(calls) == len(titles)
 
 
 async def test_one_more_region_is_another_warning(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
-    own: list[ServiceCall],
+    calls: list[ServiceCall],
     hass_client: ClientSessionGenerator,
 ) -> None:
     await save(home, hass_client, "early_warning")
     for conditions, region in ((NA_DOWN, "North America"), (CN_DOWN, "China")):
         home.simulator.apply(conditions)
         await home.run(900)
-        assert region in own.pop().data["text"]
-        assert own == []
+        assert region in calls.pop().data["text"]
+        assert calls == []
 
 
 async def test_cars_are_locked_after_the_wait(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
-    own: list[ServiceCall],
+    calls: list[ServiceCall],
     hass_client: ClientSessionGenerator,
 ) -> None:
     cars = home.simulator.cars
@@ -120,10 +120,10 @@ async def test_cars_are_locked_after_the_wait(
     await save(home, hass_client, "lock_up", cars=devices, wait={"minutes": 20})
     home.simulator.apply(SIGN_IN_DOWN)
     await home.run(900)
-    assert (own, cars["Ada"].locked) == ([], False)
+    assert (calls, cars["Ada"].locked) == ([], False)
     await home.run(900)
     assert (cars["Ada"].locked, cars["Cy"].locked) == (True, False)
-    (call,) = own
+    (call,) = calls
     assert call.data["title"] == "Check whether all cars are locked"
     assert call.data["text"].splitlines() == [
         "Ada was locked.",
@@ -134,20 +134,20 @@ async def test_cars_are_locked_after_the_wait(
 async def test_locked_cars_are_not_reported(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
-    own: list[ServiceCall],
+    calls: list[ServiceCall],
     hass_client: ClientSessionGenerator,
 ) -> None:
     await save(home, hass_client, "lock_up", cars=[device_id(home, "Ada")])
     home.simulator.apply(SIGN_IN_DOWN)
     await home.run(900)
-    assert own == []
+    assert calls == []
     assert home.simulator.cars["Ada"].executed["door_lock"] == 0
 
 
 async def test_a_drill_rehearses_each_of_them(
     home: HomeUnderTest,
     configured_entry: MockConfigEntry,
-    own: list[ServiceCall],
+    calls: list[ServiceCall],
     hass_client: ClientSessionGenerator,
 ) -> None:
     home.simulator.cars["Ada"].locked = False
@@ -156,7 +156,7 @@ async def test_a_drill_rehearses_each_of_them(
     await save(home, hass_client, "take_your_keycard")
     await act(home, "start_drill")
     await home.run(30)
-    assert sorted((call.data["by"], call.data["title"]) for call in own) == [
+    assert sorted((call.data["by"], call.data["title"]) for call in calls) == [
         ("lock_up", "Drill: Check whether all cars are locked"),
         ("take_your_keycard", "Drill: Take your keycard and key fob"),
     ]

@@ -116,13 +116,13 @@ async def test_a_car_at_home_that_answers_on_no_link(
 
 @pytest.mark.parametrize("apart", [0.0, 0.01, None])
 @pytest.mark.parametrize("cloud", [*Connection, None])
-@pytest.mark.parametrize("heard", ["never", "now", "before"])
+@pytest.mark.parametrize("seen", ["never", "now", "before"])
 def test_which_silence_counts(
-    apart: float | None, cloud: Connection | None, heard: str
+    apart: float | None, cloud: Connection | None, seen: str
 ) -> None:
     latitude = None if apart is None else 52.5 + apart
     longitude = None if apart is None else 13.4
-    at = None if heard == "never" else datetime(2026, 11, 24, tzinfo=UTC)
+    at = None if seen == "never" else datetime(2026, 11, 24, tzinfo=UTC)
     view = VehicleData(
         state=VehicleState(vin="A", latitude=latitude, longitude=longitude),
         is_current=True,
@@ -132,8 +132,8 @@ def test_which_silence_counts(
         cloud=cloud,
         reachable=False,
         key_to_take=PhysicalKey.NONE,
-        bluetooth=BluetoothStatus(in_range=heard == "now", last_seen=at),
+        bluetooth=BluetoothStatus(in_range=seen == "now", last_seen=at),
     )
     silent = cloud in {Connection.OFFLINE, Connection.POWER_LOW}
-    expected = silent and heard == "before" and apart == 0.0
+    expected = silent and seen == "before" and apart == 0.0
     assert is_unreachable_at_home(view, (52.5, 13.4)) is expected

@@ -177,7 +177,7 @@ async def test_a_drill_from_the_button_to_its_end(
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "scope", "keys", "title"),
+    ("arguments", "status", "scope", "keys", "title"),
     [
         (
             {"scope": "regions", "elsewhere": ["na"]},
@@ -207,7 +207,7 @@ async def test_a_drill_follows_its_request(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
     notices: ReceivedNotices,
-    asked: dict[str, Any],
+    arguments: dict[str, Any],
     status: str,
     scope: str,
     keys: dict[str, str],
@@ -220,9 +220,9 @@ async def test_a_drill_follows_its_request(
             dr.async_get(home.hass), entry.entry_id
         )
     }
-    if "cars" in asked:
-        asked = {**asked, "cars": [devices[name] for name in asked["cars"]]}
-    found = await act(home, "start_drill", **asked)
+    if "cars" in arguments:
+        arguments = {**arguments, "cars": [devices[name] for name in arguments["cars"]]}
+    found = await act(home, "start_drill", **arguments)
     assert found == await act(home, "get_status")
     assert found["drill"] is True
     assert (found["status"], found["scope"]) == (status, scope)
@@ -269,7 +269,7 @@ async def test_bad_arguments(
         )
         if device.name == "Ada"
     ]
-    for asked, key in (
+    for arguments, key in (
         ({"duration": {"seconds": 59}}, "drill_duration"),
         ({"duration": {"hours": 24, "seconds": 1}}, "drill_duration"),
         ({"scope": "model"}, "drill_scope"),
@@ -282,8 +282,8 @@ async def test_bad_arguments(
         ({"cars": [car]}, "drill_not_a_car"),
         ({"cars": ["nothing"]}, "drill_not_a_car"),
     ):
-        error = await refusal(home, "start_drill", **entry, **asked)
-        assert error.translation_key == key, asked
+        error = await refusal(home, "start_drill", **entry, **arguments)
+        assert error.translation_key == key, arguments
         assert_explained(error)
     error = await refusal(home, "start_drill")
     assert error.translation_key == "service_found_multiple_config_entry_for_domain"

@@ -59,9 +59,9 @@ async def test_two_entries_ask_each_host_once(
     await home.run(600)
     before = home.simulator.usage.by_endpoint.copy()
     await home.run(3600)
-    asked = home.simulator.usage.by_endpoint - before
-    assert asked["eu.status"] <= 67
-    assert asked["na.status"] <= 14
+    requests = home.simulator.usage.by_endpoint - before
+    assert requests["eu.status"] <= 67
+    assert requests["na.status"] <= 14
 
 
 async def test_an_entry_that_is_set_up_while_another_leaves_shares_with_the_next(

@@ -29,7 +29,7 @@ CY_LOCK = "lock.cy_lock"
 
 
 @pytest.fixture
-def asked() -> Iterator[Counter[str]]:
+def requests() -> Iterator[Counter[str]]:
     """Count the requests for each car."""
     counter: Counter[str] = Counter()
     data, summary = FleetClient.vehicle_data, FleetClient.vehicle
@@ -78,24 +78,24 @@ def notices(hass: HomeAssistant) -> list[dict[str, Any]]:
 async def test_a_disabled_device_is_left_alone_and_comes_back(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
-    asked: Counter[str],
+    requests: Counter[str],
     caplog: pytest.LogCaptureFixture,
     hass_storage: dict[str, Any],
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
     cy = home.simulator.cars["Cy"]
     device = device_of(home, entry, "Cy")
-    assert asked[cy.vin]
+    assert requests[cy.vin]
     before = {one for one in home.states() if ".cy_" in one}
     await set_device(home, device, disabled_by=dr.DeviceEntryDisabler.USER)
-    asked.clear()
+    requests.clear()
     await home.run(3000)
-    assert asked[cy.vin] == 0
-    assert asked[home.simulator.cars["Ada"].vin]
+    assert requests[cy.vin] == 0
+    assert requests[home.simulator.cars["Ada"].vin]
     # A restart changes nothing, and its state is kept.
     await home.restart(entry)
     await home.run(120)
-    assert asked[cy.vin] == 0
+    assert requests[cy.vin] == 0
     assert cy.vin in kept(hass_storage, entry)
     home.simulator.apply(DOWN)
     await home.run(300)
@@ -111,7 +111,7 @@ async def test_a_disabled_device_is_left_alone_and_comes_back(
     assert home.states()["sensor.cy_key_to_take"] == "fob"
     home.simulator.apply(dict.fromkeys(DOWN, "ok"))
     await home.run(900)
-    assert asked[cy.vin]
+    assert requests[cy.vin]
     assert home.states()[CY_LOCK] == "locked"
     assert_no_errors(caplog)
 
@@ -119,7 +119,7 @@ async def test_a_disabled_device_is_left_alone_and_comes_back(
 async def test_the_options_leave_a_car_out(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,
-    asked: Counter[str],
+    requests: Counter[str],
     hass_storage: dict[str, Any],
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
@@ -127,16 +127,16 @@ async def test_the_options_leave_a_car_out(
     form = await open_options(hass, entry, "leave_out")
     await submit_options(hass, form, left_out=[cy.vin])
     await home.run(130)
-    asked.clear()
+    requests.clear()
     await home.run(1300)
-    assert asked[cy.vin] == 0
+    assert requests[cy.vin] == 0
     assert not [one for one in home.states() if ".cy_" in one]
     assert cy.vin in kept(hass_storage, entry)
     form = await open_options(hass, entry, "leave_out")
     await submit_options(hass, form, left_out=[])
     await home.run(130)
     assert home.states()[CY_LOCK] == "locked"
-    assert asked[cy.vin]
+    assert requests[cy.vin]
 
 
 async def test_a_car_that_is_left_out_leaves_the_account(

@@ -125,8 +125,8 @@ async def test_the_third_act_of_2021(
     await home.until(lambda: status_of(entry) == "operational", within=30 * MINUTE)
     assert [event["event_type"] for event in notices.events] == ["started", "ended"]
     assert not calls.billed
-    asked = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
-    assert asked == {"status"}
+    endpoints = {one.partition(".")[2] for one in calls.by_endpoint if one[2] == "."}
+    assert endpoints == {"status"}
     assert_available(home)
     assert_no_errors(caplog)
     assert ADA_VIN not in caplog.text

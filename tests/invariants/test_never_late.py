@@ -45,10 +45,10 @@ class Presses:
         self.took: list[float] = []
         self.ran: list[tuple[bool, float]] = []
         self._before = car.locked
-        car.on_change, self._heard = self._changed, car.on_change
+        car.on_change, self._original_on_change = self._changed, car.on_change
 
     def _changed(self) -> None:
-        self._heard()
+        self._original_on_change()
         if self.car.locked is not self._before:
             self._before = self.car.locked
             self.ran.append((self.car.locked, self.home.clock.monotonic()))
@@ -60,7 +60,7 @@ class Presses:
         return task
 
     async def _press(self, action: str, entity_id: str) -> str:
-        began = self.home.clock.monotonic()
+        start = self.home.clock.monotonic()
         try:
             await self.home.hass.services.async_call(
                 entity_id.partition(".")[0],
@@ -72,7 +72,7 @@ class Presses:
             assert_explained(err)
             return str(err.translation_key)
         finally:
-            self.took.append(self.home.clock.monotonic() - began)
+            self.took.append(self.home.clock.monotonic() - start)
         return "done"
 
     async def results(self) -> list[str]:
@@ -83,11 +83,11 @@ class Presses:
     def assert_in_time(self, limit: float) -> None:
         """Check that each execution was within the deadline of a matching press."""
         for locked, at in self.ran:
-            asked = "lock" if locked else "unlock"
+            action_expected = "lock" if locked else "unlock"
             assert any(
-                action == asked and 0 <= at - since <= limit
+                action == action_expected and 0 <= at - since <= limit
                 for action, since in self.pressed
-            ), (asked, at, self.pressed)
+            ), (action_expected, at, self.pressed)
 
 
 async def test_commands_to_a_hanging_cloud_are_not_executed_later(

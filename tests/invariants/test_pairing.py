@@ -251,15 +251,15 @@ async def test_a_connection_that_is_lost_meanwhile_is_no_end(
 # The page is closed
 
 
-@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("requested", [False, True])
 async def test_a_cancelled_flow_disconnects_from_the_car(
     home: HomeUnderTest,
     page: PairingPage,
     compatible_entry: MockConfigEntry,
-    asked: bool,
+    requested: bool,
 ) -> None:
     await page.fill()
-    if asked:
+    if requested:
         await page.wait_for_card_request("Ada")
         assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.manager.async_abort(page.flow_id)
@@ -299,7 +299,7 @@ async def test_a_new_flow_ends_an_abandoned_pairing(
 class PassiveScanner(BaseHaRemoteScanner):
     """A scanner that cannot connect."""
 
-    def hear(self, car: Car) -> None:
+    def receive(self, car: Car) -> None:
         self._async_on_advertisement(
             device_address(car.vin),
             -60,
@@ -315,9 +315,9 @@ class PassiveScanner(BaseHaRemoteScanner):
 
 @pytest.fixture
 def listener(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[PassiveScanner]:
-    found = PassiveScanner("listener", "listener", None, False)
-    cancel = async_register_scanner(hass, found)
-    yield found
+    scanner = PassiveScanner("listener", "listener", None, False)
+    cancel = async_register_scanner(hass, scanner)
+    yield scanner
     cancel()
 
 
@@ -332,7 +332,7 @@ async def test_a_car_that_only_listeners_hear_is_not_out_of_range(
     page = await add_key(home, compatible_entry)
     await page.fill(car=ada(home).vin)
     await page.fill()
-    listener.hear(ada(home))
+    listener.receive(ada(home))
     await page.wait_until_done()
     assert page.shows("pair", "listens_only")
 

@@ -59,17 +59,17 @@ class ResultCounter:
     shown: list[str] = field(default_factory=list)
     """States that the lock had, and the car had not."""
 
-    def check_shown(self, home: HomeUnderTest, car: Car, told: str) -> None:
+    def check_shown(self, home: HomeUnderTest, car: Car, context: str) -> None:
         """Note a state of the lock that the car has not."""
         state = home.states()[LOCK]
         if state not in {"unknown", "locked" if car.locked else "unlocked"}:
-            self.shown.append(f"{told}: {state}")
+            self.shown.append(f"{context}: {state}")
 
     def show(self) -> None:
         """Print the rates."""
         for name, counts in (("wrong was", self.faults), ("told was", self.ended)):
-            for what, count in counts.most_common():
-                print(f"{name} {what}: {count / self.ended.total():.1%}")
+            for reason, count in counts.most_common():
+                print(f"{name} {reason}: {count / self.ended.total():.1%}")
 
 
 @pytest.fixture
@@ -92,18 +92,18 @@ def check_result(
     error: HomeAssistantError | None,
     executed: int,
     holds: bool,
-    told: str,
+    context: str,
 ) -> None:
     """Compare the reported result with what the car did."""
     end = "done" if error is None else str(error.translation_key)
     tally.ended[end] += 1
     if executed > 1:
-        tally.twice.append(told)
+        tally.twice.append(context)
     # A state that held before may count as done.
     if (error is None and not holds) or (
         end not in {"done", "command_unconfirmed"} and executed
     ):
-        tally.wrong.append(f"{told}: {end}, executed {executed}")
+        tally.wrong.append(f"{context}: {end}, executed {executed}")
 
 
 async def test_whatever_goes_wrong_no_command_runs_twice(
@@ -141,7 +141,7 @@ async def test_whatever_goes_wrong_no_command_runs_twice(
             error,
             car.executed[command] - before,
             holds=holds(car),
-            told=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}, {form}",
+            context=f"{number} {act}: {weather}, {cloud}, {mishap}, {range_}, {form}",
         )
         tally.check_shown(home, car, f"{number} {act}")
         await home.run(dice.choice((1, 5, 30)))
@@ -173,7 +173,9 @@ async def test_in_an_outage_the_lock_obeys_within_ten_seconds(
         error = await home.perform(act)
         late += error is None and home.clock.monotonic() - began > 10
         executed = car.executed[command] - before
-        check_result(tally, error, executed, holds=holds(car), told=f"{number} {act}")
+        check_result(
+            tally, error, executed, holds=holds(car), context=f"{number} {act}"
+        )
         tally.check_shown(home, car, f"{number} {act}")
         await home.run(dice.choice((1, 5, 30)))
         tally.check_shown(home, car, f"after {number} {act}")

@@ -28,27 +28,27 @@ async def test_limited_data_of_one_car_pause_these_alone(
 ) -> None:
     simulator = home.simulator
     entry = await home.set_up_operational(compatible_entry)
-    asked = simulator.usage
+    usage = simulator.usage
     simulator.set("eu.data@models", hint)
-    await home.until(lambda: asked.by_status[RATE_LIMITED] > 0, 2000)
+    await home.until(lambda: usage.by_status[RATE_LIMITED] > 0, 2000)
     simulator.set("eu.data@models", "ok")
-    good = asked.by_status["eu.vehicle_data 200"]
+    good = usage.by_status["eu.vehicle_data 200"]
     for lock in (LOCK, CY_LOCK):
         assert await home.perform("unlock", lock) is None
     for car in simulator.cars.values():
         assert car.executed["door_unlock"] == 1
     await home.run(HOUR / 2)
-    assert asked.by_status["eu.vehicle_data 200"] > good
+    assert usage.by_status["eu.vehicle_data 200"] > good
     # A car that sleeps is asked for nothing: what follows is the other one's.
     simulator.set("car.Ada", "asleep")
     await home.run(120)
-    asleep = asked.by_status["eu.vehicle_data 200"]
+    asleep = usage.by_status["eu.vehicle_data 200"]
     await home.run(HOUR)
-    assert asked.by_status["eu.vehicle_data 200"] == asleep
-    assert asked.by_status[RATE_LIMITED] == 1
+    assert usage.by_status["eu.vehicle_data 200"] == asleep
+    assert usage.by_status[RATE_LIMITED] == 1
     assert status_of(entry) == "operational"
     await home.run(HOUR)
-    assert asked.by_status["eu.vehicle_data 200"] > asleep
+    assert usage.by_status["eu.vehicle_data 200"] > asleep
     assert_no_errors(caplog)
 
 

@@ -184,8 +184,10 @@ async def test_data_of_a_sleeping_car_survive_a_stop(
 async def test_an_early_save_is_not_postponed(
     home: HomeUnderTest, hass_storage: dict[str, Any], order: tuple[str, ...]
 ) -> None:
-    kept = StoredEntry(saved="now", judge=cast(StoredDetector, {}), cars={}, keys={})
-    memory = EntryStore(home.hass, "entry", lambda: kept)
+    stored_entry = StoredEntry(
+        saved="now", judge=cast(StoredDetector, {}), cars={}, keys={}
+    )
+    memory = EntryStore(home.hass, "entry", lambda: stored_entry)
     for round_ in range(2):
         for when in order:
             getattr(memory, f"async_save_{when}")()

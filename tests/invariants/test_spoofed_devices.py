@@ -425,11 +425,11 @@ async def test_requests_for_authentication_are_not_answered(
     monkeypatch.setattr(vcsec, "answer", listen)
     recorder = RecordingRelay(home.simulator.computers["Ada"])
     home.simulator.bluetooth.relays["Ada"] = recorder
-    asked = [
+    reads = [
         FromVCSECMessage.FromString(payload).HasField("authenticationRequest")
         for payload in vcsec.UNSOLICITED_PAYLOADS
     ]
-    assert any(asked)
+    assert any(reads)
     entry = await home.set_up_operational(with_paired_vehicle(watching_entry, near.car))
     assert await home.perform("unlock", lock_of(home, entry)) is None
     await home.run(600)

@@ -154,8 +154,8 @@ async def test_an_unreadable_part_is_skipped_and_reported_once(
     spoil(hass_storage[f"keycard.{entry.entry_id}"]["data"])
     await home.set_up(entry)
     assert entry.runtime_data.detector.assessment.status == status
-    judge = entry.runtime_data.detector
-    assert (judge.assessment.since is None) is (status != "outage")
+    detector = entry.runtime_data.detector
+    assert (detector.assessment.since is None) is (status != "outage")
     assert len(entry.runtime_data.vehicles) == 2
     (line,) = [one for one in caplog.messages if "Ignoring invalid storage data" in one]
     assert messages in line

@@ -150,7 +150,7 @@ def renewing(
     home: HomeUnderTest, monkeypatch: pytest.MonkeyPatch, **changes: object
 ) -> list[float]:
     """Answer each renewal with changes; return the times of the requests."""
-    sign_in, asked = home.simulator._sign_in, list[float]()
+    sign_in, renewals = home.simulator._sign_in, list[float]()
     answered = sign_in.answer
 
     def answer(
@@ -159,11 +159,11 @@ def renewing(
         reply = answered(method, path, query, form)
         if form.get("grant_type") != "refresh_token":
             return reply
-        asked.append(home.clock.monotonic())
+        renewals.append(home.clock.monotonic())
         return json_reply({**json.loads(reply.body), **changes})
 
     monkeypatch.setattr(sign_in, "answer", answer)
-    return asked
+    return renewals
 
 
 @pytest.mark.parametrize("lifetime", [0, None, 1e308])
@@ -178,9 +178,11 @@ async def test_an_odd_lifetime_renews_no_more_often(
         entry, data={**entry.data, "token": token}
     )
     await home.set_up_operational(entry)
-    asked = renewing(home, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]})
+    renewals = renewing(
+        home, monkeypatch, expires_in=lifetime, nested={"a": ["\ud800"]}
+    )
     await home.run(SOON + 600)
-    assert len(asked) == 1
+    assert len(renewals) == 1
     kept = entry.data["token"]
     assert set(kept) == {
         "access_token",
@@ -198,10 +200,10 @@ async def test_a_sign_in_is_renewed_at_most_once_a_minute(
 ) -> None:
     entry = await fleet_entry(home.hass, home.simulator, left=SOON)
     await home.set_up_operational(entry)
-    asked = renewing(home, monkeypatch, expires_in=60)
+    renewals = renewing(home, monkeypatch, expires_in=60)
     await home.run(SOON + 600)
-    assert len(asked) > 2
-    assert min(later - one for one, later in pairwise(asked)) >= 60
+    assert len(renewals) > 2
+    assert min(later - one for one, later in pairwise(renewals)) >= 60
     assert status_of(entry) == "operational"
 
 

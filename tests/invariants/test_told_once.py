@@ -189,8 +189,8 @@ async def test_an_entry_that_goes_takes_no_all_clear_along(
     await home.run(240)
     assert notices.notices == {"take": 1}
     (outage,) = hass.data[DATA_STORE].outage_log.outages
-    told_by = outage.notified_by == compatible_entry.entry_id
-    goes = compatible_entry if told_by is teller else watching_entry
+    notified_by_account = outage.notified_by == compatible_entry.entry_id
+    goes = compatible_entry if notified_by_account is teller else watching_entry
     if leaves == "removed":
         await hass.config_entries.async_remove(goes.entry_id)
     else:
@@ -254,9 +254,9 @@ async def test_an_event_without_listeners_is_sent_later(
     listeners, data.publisher.listeners = data.publisher.listeners, []
     home.simulator.apply(DOWN)
     await home.run(180)
-    heard: list[Any] = []
-    unsub = data.publisher.async_add_listener(heard.append)
-    assert [(event.kind, event.notice) for event in heard] == [("started", "take")]
+    received: list[Any] = []
+    unsub = data.publisher.async_add_listener(received.append)
+    assert [(event.kind, event.notice) for event in received] == [("started", "take")]
     unsub()
     again: list[Any] = []
     data.publisher.async_add_listener(again.append)()

@@ -377,7 +377,7 @@ def test_every_end_and_every_warning_fits(words: Translations) -> None:
                 assert words.format(f"region_{region}") in lines[0]
 
 
-TOLD = [
+NOTICE_CASES = [
     (
         Assessment(status=Status.OUTAGE, scope=Scope.REGION, affected=None),
         {"Ada": PhysicalKey.KEYCARD, "Cy": PhysicalKey.FOB},
@@ -503,7 +503,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("assessment", "keys", "title", "lines"), TOLD)
+@pytest.mark.parametrize(("assessment", "keys", "title", "lines"), NOTICE_CASES)
 async def test_notice_texts(
     english: Translations,
     assessment: Assessment,
@@ -511,9 +511,9 @@ async def test_notice_texts(
     title: str,
     lines: list[str],
 ) -> None:
-    told = tell(english, assessment, keys)
-    assert told[0] == title
-    assert told[1][: len(lines)] == lines
+    notice = tell(english, assessment, keys)
+    assert notice[0] == title
+    assert notice[1][: len(lines)] == lines
 
 
 async def test_weak_evidence_names_the_cars_and_the_doubt(

@@ -98,10 +98,10 @@ def test_retry_after_is_honoured_for_hours(home: Home) -> None:
     entry = settle(home, ADA)
     change(home, {"na.api": "retry-after:50400"})
     home.run(SETTLED + 120)
-    asked = entry.calls
+    calls_before = entry.calls
     change(home, {"na.api": OK})
     home.run(SETTLED + 13.9 * HOUR)
-    assert entry.calls == asked
+    assert entry.calls == calls_before
     assert statuses(home) == [Status.ACCOUNT_PROBLEM]
     home.run(SETTLED + 14.2 * HOUR)
 
@@ -112,11 +112,11 @@ def test_a_limit_is_tried_again_after_a_quarter_of_an_hour(home: Home) -> None:
     entry = settle(home, ADA)
     change(home, {"na.api": LIMIT})
     home.run(SETTLED + 120)
-    asked = entry.calls
+    calls_before = entry.calls
     home.run(SETTLED + 800)
-    assert entry.calls == asked
+    assert entry.calls == calls_before
     home.run(SETTLED + 1100)
-    assert entry.calls > asked
+    assert entry.calls > calls_before
 
 
 def test_two_entries_of_one_region_get_one_notice(home: Home) -> None:

@@ -58,8 +58,10 @@ def answer(
     )
 
 
-def meaning(kind: RequestType, found: HttpResult) -> tuple[Subject, Verdict, Reason]:
-    classification = classify(kind, found, url=URL)
+def classify_result(
+    kind: RequestType, result: HttpResult
+) -> tuple[Subject, Verdict, Reason]:
+    classification = classify(kind, result, url=URL)
     return classification.subject, classification.verdict, classification.reason
 
 
@@ -89,7 +91,7 @@ def meaning(kind: RequestType, found: HttpResult) -> tuple[Subject, Verdict, Rea
 def test_a_probe_of_a_region(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    classification = meaning(RequestType.STATUS, answer(status, body))
+    classification = classify_result(RequestType.STATUS, answer(status, body))
 
     assert classification == (subject, verdict, reason)
 
@@ -170,14 +172,16 @@ def test_a_probe_of_a_region(
 def test_a_call(
     kind: RequestType, status: int, body: str, subject: Subject | None, reason: Reason
 ) -> None:
-    classification = meaning(kind, answer(status, body))
+    classification = classify_result(kind, answer(status, body))
 
     assert classification == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
 
 
 @pytest.mark.parametrize("kind", CALLS)
 def test_a_call_that_works(kind: RequestType) -> None:
-    classification = meaning(kind, answer(200, '{"response":{"state":"online"}}'))
+    classification = classify_result(
+        kind, answer(200, '{"response":{"state":"online"}}')
+    )
 
     assert classification == (OWN_SUBJECT[kind], Verdict.GOOD, Reason.OK)
 
@@ -222,7 +226,7 @@ def test_a_call_that_works(kind: RequestType) -> None:
 def test_the_token_endpoint(
     status: int, body: str, subject: Subject, verdict: Verdict, reason: Reason
 ) -> None:
-    classification = meaning(RequestType.TOKEN, answer(status, body))
+    classification = classify_result(RequestType.TOKEN, answer(status, body))
 
     assert classification == (subject, verdict, reason)
 
@@ -240,7 +244,7 @@ def test_the_token_endpoint(
 def test_the_sign_in_page(
     status: int, body: str, subject: Subject, verdict: Verdict
 ) -> None:
-    assert meaning(RequestType.AUTHORIZE, answer(status, body))[:2] == (
+    assert classify_result(RequestType.AUTHORIZE, answer(status, body))[:2] == (
         subject,
         verdict,
     )
@@ -263,7 +267,7 @@ def test_the_sign_in_page(
 def test_no_answer(
     kind: RequestType, failure: Failure, subject: Subject | None, reason: Reason
 ) -> None:
-    classification = meaning(kind, answer(failure=failure))
+    classification = classify_result(kind, answer(failure=failure))
 
     assert classification == (subject or OWN_SUBJECT[kind], Verdict.BAD, reason)
 
@@ -272,7 +276,11 @@ def test_no_answer(
 def test_an_answer_that_breaks_off_is_none(kind: RequestType) -> None:
     cut = answer(200, "ok", failure=Failure.RESET)
 
-    assert meaning(kind, cut) == (OWN_SUBJECT[kind], Verdict.BAD, Reason.NO_ANSWER)
+    assert classify_result(kind, cut) == (
+        OWN_SUBJECT[kind],
+        Verdict.BAD,
+        Reason.NO_ANSWER,
+    )
 
 
 @pytest.mark.parametrize("kind", OWN_SUBJECT)
@@ -316,7 +324,7 @@ def test_a_redirect_to_another_host_is_a_portal(
 def test_an_unrelated_host(
     status: int | None, body: str, failure: Failure | None, good: bool
 ) -> None:
-    subject, verdict, reason = meaning(
+    subject, verdict, reason = classify_result(
         RequestType.UNRELATED, answer(status, body, failure=failure)
     )
 
@@ -351,9 +359,9 @@ def test_a_body_of_which_only_the_beginning_was_kept_is_readable() -> None:
 def test_the_readability_found_by_the_caller_overrides_the_stored_body(
     readable: bool,
 ) -> None:
-    found = answer(200, "{}" if not readable else '{"respon', truncated=readable)
+    result = answer(200, "{}" if not readable else '{"respon', truncated=readable)
 
-    classification = classify(RequestType.CALL, found, readable=readable)
+    classification = classify(RequestType.CALL, result, readable=readable)
 
     assert (classification.reason is Reason.OK) is readable
 
@@ -365,14 +373,14 @@ def test_deeply_nested_json_is_no_json() -> None:
 
 
 def test_evidence_carries_times_car_and_retry_after() -> None:
-    found = answer(429, retry_after=37829.0)
+    result = answer(429, retry_after=37829.0)
 
     classification = make_evidence(
-        classify(RequestType.CALL, found), found, vehicle_id="Ada", model="model3"
+        classify(RequestType.CALL, result), result, vehicle_id="Ada", model="model3"
     )
 
     assert classification == Evidence(
-        classification=classify(RequestType.CALL, found),
+        classification=classify(RequestType.CALL, result),
         sent_at=100.0,
         at=100.5,
         vehicle_id="Ada",
@@ -462,23 +470,23 @@ def test_answers_of_a_proxy_itself_are_not_attributed_to_tesla(
 def test_a_gateway_of_a_third_party_is_no_evidence_about_commands(
     status: int | None, body: str, failure: Failure | None
 ) -> None:
-    found = answer(status, body, failure=failure)
+    result = answer(status, body, failure=failure)
 
-    classification = classify(RequestType.COMMAND, found, third_party=True)
+    classification = classify(RequestType.COMMAND, result, third_party=True)
     assert classification.subject is Subject.THIRD_PARTY
     # For its other calls it is evidence that the third party fails.
-    assert classify(RequestType.CALL, found, third_party=True).subject is Subject.API
-    assert classify(RequestType.COMMAND, found).subject is Subject.COMMANDS
+    assert classify(RequestType.CALL, result, third_party=True).subject is Subject.API
+    assert classify(RequestType.COMMAND, result).subject is Subject.COMMANDS
 
 
 @pytest.mark.parametrize("kind", [RequestType.DATA, RequestType.COMMAND])
 def test_a_missing_scope_is_the_scope_s(kind: RequestType) -> None:
-    found = answer(403, '{"response":null,"error":"Unauthorized missing scopes"}')
+    result = answer(403, '{"response":null,"error":"Unauthorized missing scopes"}')
 
-    classification = classify(kind, found)
+    classification = classify(kind, result)
     assert (classification.subject, classification.reason) == (
         Subject.CAR,
         Reason.SCOPE,
     )
     # Without it there are no data at all.
-    assert classify(RequestType.CALL, found).subject is Subject.ACCOUNT
+    assert classify(RequestType.CALL, result).subject is Subject.ACCOUNT

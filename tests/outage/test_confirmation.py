@@ -43,12 +43,12 @@ def test_a_hiccup_of_ten_seconds_is_no_outage(
 def test_slow_answers_are_good_answers(home: Home) -> None:
     settle(home, ADA)
     change(home, {"na.status": "slow:8", "na.api": "slow:8", "auth.token": "slow:6"})
-    asked = home.requests
+    requests_before = home.requests
     home.run(SETTLED + HOUR)
 
     assert statuses(home) == []
     # A slow host is suspected repeatedly, but not flooded with probes.
-    assert home.requests - asked < 3000
+    assert home.requests - requests_before < 3000
 
 
 def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
@@ -70,15 +70,15 @@ def test_one_request_that_hangs_begins_no_siege(home: Home) -> None:
 def test_requests_sent_before_the_suspicion_do_not_count(home: Home) -> None:
     settle(home)
     change(home, {"na.status": "timeout"})
-    own = home.host_monitor.tracker("na")
-    home.run(SETTLED + 100.0, stop=lambda: own.suspected_at is not None)
-    assert own.suspected_at is not None
-    begun = own.suspected_at
+    host_tracker = home.host_monitor.tracker("na")
+    home.run(SETTLED + 100.0, stop=lambda: host_tracker.suspected_at is not None)
+    assert host_tracker.suspected_at is not None
+    begun = host_tracker.suspected_at
     # The overdue probe fails as well, as the seventh.
-    home.run(SETTLED + 200.0, stop=lambda: own.down)
+    home.run(SETTLED + 200.0, stop=lambda: host_tracker.down)
 
-    assert own.failed_between[0] >= begun
-    assert own.failed_between[1] - own.failed_between[0] >= 15.0
+    assert host_tracker.failed_between[0] >= begun
+    assert host_tracker.failed_between[1] - host_tracker.failed_between[0] >= 15.0
     assert home.monotonic >= begun + 15.0 + 10.0
 
 
@@ -217,12 +217,12 @@ def test_a_probe_that_fails_once_hides_no_failing_calls(home: Home) -> None:
     settle(home, ADA)
     change(home, {"na.api": "timeout"})
     home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
-    own = home.host_monitor.tracker("na")
+    host_tracker = home.host_monitor.tracker("na")
     change(home, {"na.status": "500 oops"})
-    home.run(home.monotonic + 5.0, stop=lambda: own.suspected_at is not None)
-    assert own.suspected_at is not None
+    home.run(home.monotonic + 5.0, stop=lambda: host_tracker.suspected_at is not None)
+    assert host_tracker.suspected_at is not None
     change(home, {"na.status": OK})
     home.run(home.monotonic + 120.0)
 
-    assert not own.failing
+    assert not host_tracker.failing
     assert status(home) is Status.OUTAGE

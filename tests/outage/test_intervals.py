@@ -20,7 +20,7 @@ from .home_helpers import SETTLED, change, settle
 DAY = 86400.0
 
 
-def asked(home: Home, subject: str, *, since: float = 0.0) -> list[float]:
+def request_times(home: Home, subject: str, *, since: float = 0.0) -> list[float]:
     assert home.sent_requests is not None
     return [at for at, name in home.sent_requests if name == subject and at > since]
 
@@ -34,16 +34,16 @@ def test_a_quiet_day(home: Home) -> None:
     settle(home)
     home.run(SETTLED + DAY)
 
-    own = gaps(asked(home, "na.status", since=SETTLED))
-    assert min(own) >= 54.0
-    assert max(own) <= 66.1
-    assert max(own) - min(own) > 5.0
+    own_gaps = gaps(request_times(home, "na.status", since=SETTLED))
+    assert min(own_gaps) >= 54.0
+    assert max(own_gaps) <= 66.1
+    assert max(own_gaps) - min(own_gaps) > 5.0
     for subject in ("eu.status", "cn.status", "auth.token", "auth.authorize"):
-        others = gaps(asked(home, subject, since=SETTLED))
+        others = gaps(request_times(home, subject, since=SETTLED))
         assert min(others) >= 270.0
         assert max(others) <= 330.1
-    assert asked(home, "controls1", since=SETTLED) == []
-    assert asked(home, "controls2", since=SETTLED) == []
+    assert request_times(home, "controls1", since=SETTLED) == []
+    assert request_times(home, "controls2", since=SETTLED) == []
 
 
 def test_during_an_outage_other_regions_are_probed_every_two_minutes(
@@ -55,13 +55,13 @@ def test_during_an_outage_other_regions_are_probed_every_two_minutes(
     home.run(SETTLED + 3600)
 
     later = SETTLED + 300
-    assert min(gaps(asked(home, "na.status", since=later))) >= 54.0
-    assert max(gaps(asked(home, "na.status", since=later))) <= 66.1
+    assert min(gaps(request_times(home, "na.status", since=later))) >= 54.0
+    assert max(gaps(request_times(home, "na.status", since=later))) <= 66.1
     for subject in ("eu.status", "cn.status", "auth.token"):
-        others = gaps(asked(home, subject, since=later))
+        others = gaps(request_times(home, subject, since=later))
         assert min(others) >= 108.0
         assert max(others) <= 132.1
-    assert max(gaps(asked(home, "controls1", since=later))) <= 66.1
+    assert max(gaps(request_times(home, "controls1", since=later))) <= 66.1
 
 
 def test_an_outage_that_only_calls_see_is_an_alarm_as_well(home: Home) -> None:
@@ -70,22 +70,24 @@ def test_an_outage_that_only_calls_see_is_an_alarm_as_well(home: Home) -> None:
     change(home, {"na.api": '500 {"error":"upstream internal error"}'})
     home.run(SETTLED + 3600)
 
-    assert max(gaps(asked(home, "eu.status", since=SETTLED + 600))) <= 132.1
+    assert max(gaps(request_times(home, "eu.status", since=SETTLED + 600))) <= 132.1
 
 
 def test_a_suspicion_asks_everybody_at_once_and_the_host_six_times(home: Home) -> None:
     settle(home)
     home.sent_requests = []
     change(home, {"na.status": "503 busy"})
-    own = home.host_monitor.tracker("na")
-    home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
+    tracker = home.host_monitor.tracker("na")
+    home.run(SETTLED + 100, stop=lambda: tracker.suspected_at is not None)
     begun = home.monotonic
     home.run(begun + 3.0)
     for subject in ("eu.status", "cn.status", "auth.token", "controls1", "controls2"):
-        assert len(asked(home, subject, since=begun - 0.001)) >= 1
+        assert len(request_times(home, subject, since=begun - 0.001)) >= 1
     home.run(begun + 25.0)
 
-    offsets = [at - begun for at in asked(home, "na.status", since=begun - 0.001)]
+    offsets = [
+        at - begun for at in request_times(home, "na.status", since=begun - 0.001)
+    ]
     assert len(offsets) == 6
     for offset, planned in zip(offsets, (0, 4, 8, 12, 15, 18), strict=True):
         assert 0.9 * planned <= offset <= 1.1 * planned + 0.01
@@ -100,7 +102,7 @@ def test_unrelated_hosts_are_left_alone_when_all_is_well_again(home: Home) -> No
     home.sent_requests = []
     home.run(SETTLED + 5000)
 
-    assert asked(home, "controls1") == asked(home, "controls2") == []
+    assert request_times(home, "controls1") == request_times(home, "controls2") == []
 
 
 def test_homes_that_start_together_do_not_ask_together() -> None:
@@ -110,7 +112,7 @@ def test_homes_that_start_together_do_not_ask_together() -> None:
         home.add()
         home.sent_requests = []
         home.run(120.0)
-        seconds.append(asked(home, "na.status")[0])
+        seconds.append(request_times(home, "na.status")[0])
 
     assert max(seconds) - min(seconds) > 40.0
     assert len({round(second) for second in seconds}) > 20
@@ -124,21 +126,21 @@ def test_a_failing_call_triggers_probes(home: Home) -> None:
     begun = home.monotonic
     home.run(begun + 1.0)
 
-    assert asked(home, "na.status", since=begun - 0.001)
-    assert asked(home, "auth.token", since=begun - 0.001)
+    assert request_times(home, "na.status", since=begun - 0.001)
+    assert request_times(home, "auth.token", since=begun - 0.001)
 
 
 def test_a_suspected_host_lets_every_car_be_called_for(home: Home) -> None:
     settle(home, Vehicle(name="Ada"), Vehicle(name="Bo"))
-    own = home.host_monitor.tracker("na")
+    tracker = home.host_monitor.tracker("na")
     home.sent_requests = []
     change(home, {"na.status": "refuse"})
-    home.run(SETTLED + 100, stop=lambda: own.suspected_at is not None)
+    home.run(SETTLED + 100, stop=lambda: tracker.suspected_at is not None)
     begun = home.monotonic
     home.run(begun + 1.0)
 
-    assert asked(home, "home.call.Ada", since=begun - 0.001)
-    assert asked(home, "home.call.Bo", since=begun - 0.001)
+    assert request_times(home, "home.call.Ada", since=begun - 0.001)
+    assert request_times(home, "home.call.Bo", since=begun - 0.001)
 
 
 def test_data_are_billed_once_in_ten_minutes() -> None:
@@ -187,11 +189,13 @@ def test_a_region_is_tested_every_half_minute(home: Home) -> None:
     home.sent_requests = []
     home.run(SETTLED + DAY)
 
-    tests = sorted(asked(home, "na.status") + asked(home, "home.call.Ada"))
+    tests = sorted(
+        request_times(home, "na.status") + request_times(home, "home.call.Ada")
+    )
     assert max(gaps(tests)) <= 36.1
-    own = gaps(asked(home, "na.status"))
-    assert min(own) >= 54.0
-    assert max(own) <= 66.1
+    own_gaps = gaps(request_times(home, "na.status"))
+    assert min(own_gaps) >= 54.0
+    assert max(own_gaps) <= 66.1
 
 
 def test_calls_through_a_third_party_do_not_move_probes(home: Home) -> None:
@@ -199,7 +203,9 @@ def test_calls_through_a_third_party_do_not_move_probes(home: Home) -> None:
     home.sent_requests = []
     home.run(SETTLED + DAY)
 
-    tests = sorted(asked(home, "na.status") + asked(home, "home.call.Ada"))
+    tests = sorted(
+        request_times(home, "na.status") + request_times(home, "home.call.Ada")
+    )
     assert max(gaps(tests)) > 45.0
 
 
@@ -211,10 +217,10 @@ def test_a_call_without_an_answer_lets_its_region_be_probed(
     home.sent_requests = []
     change(home, {"proxy.api" if third_party else "na.api": "timeout"})
     home.run(SETTLED + 100, stop=lambda: home.bad_at > SETTLED)
-    [*_, called] = asked(home, "home.call.Ada")
+    [*_, called] = request_times(home, "home.call.Ada")
     home.run(home.monotonic + 0.5)
 
-    probes = asked(home, "na.status", since=called)
+    probes = request_times(home, "na.status", since=called)
     assert probes[0] - called == pytest.approx(within, abs=0.2)
 
 
@@ -225,7 +231,7 @@ def test_polls_of_homes_that_start_together_spread() -> None:
         home.add(vehicles=(Vehicle(name="Ada"),))
         home.sent_requests = []
         home.run(240.0)
-        phases.append(asked(home, "home.call.Ada", since=100.0)[0])
+        phases.append(request_times(home, "home.call.Ada", since=100.0)[0])
 
     assert max(phases) - min(phases) > 40.0
     assert len({round(phase) for phase in phases}) > 20

@@ -109,22 +109,22 @@ def test_a_sleeping_car_needs_no_confirmation(home: Home) -> None:
     change(home, {"na.status": "503 busy", "na.api": "503 busy"})
     home.run(SETTLED + 900)
     entry.vehicles["Ada"].online = False
-    asked = entry.data_calls
+    calls_before = entry.data_calls
     change(home, {"na.status": OK, "na.api": OK})
     home.run(SETTLED + 1200)
 
     assert status(home) is Status.OPERATIONAL
-    assert entry.data_calls == asked
+    assert entry.data_calls == calls_before
 
 
 def test_since_is_the_time_of_the_first_failure(home: Home) -> None:
     settle(home)
-    wall = home.utcnow
+    start = home.utcnow
     change(home, {"na.status": "refuse"})
     home.run(SETTLED + 120)
 
     assert home.assessment.since is not None
-    assert 0 <= (home.assessment.since - wall).total_seconds() <= 67
+    assert 0 <= (home.assessment.since - start).total_seconds() <= 67
 
 
 def test_missing_evidence_about_others_makes_no_partial_failure_complete(

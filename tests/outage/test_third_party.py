@@ -41,12 +41,12 @@ def test_stale_data_end_with_the_first_newer_timestamp(
     home.run(SETTLED + 2400)
     assert statuses(home) == [Status.OUTAGE, Status.DEGRADED]
     assert home.assessment.subsystems == (Subsystem.DATA,)
-    asked = entry.data_calls
+    calls_before = entry.data_calls
     change(home, {"na.data": OK})
     while status(home) is Status.DEGRADED and home.monotonic < SETTLED + 3600:
         home.run(home.monotonic + 5)
     assert status(home) is Status.OPERATIONAL
-    assert entry.data_calls == asked + 1
+    assert entry.data_calls == calls_before + 1
 
 
 def test_a_permanently_frozen_cache_does_not_stay_evidence() -> None:

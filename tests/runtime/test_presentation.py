@@ -240,6 +240,6 @@ def test_the_last_state_holds_while_the_current_one_is_unknown(
 def test_a_car_that_is_to_be_paid_for(
     subject: Subject, verdict: Verdict, reason: Reason, before: int, after: int
 ) -> None:
-    meaning = Classification(subject=subject, verdict=verdict, reason=reason)
-    found = Evidence(classification=meaning, sent_at=0.0, at=0.0)
+    classification = Classification(subject=subject, verdict=verdict, reason=reason)
+    found = Evidence(classification=classification, sent_at=0.0, at=0.0)
     assert count_payment_errors(found, before=before) == after

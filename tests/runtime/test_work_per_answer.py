@@ -55,16 +55,16 @@ def summary(data: KeycardData, vin: str, state: str = "online") -> None:
 
 
 def count_calls(
-    stack: ExitStack, counted: Counter[str], owner: type, name: str
+    stack: ExitStack, counted: Counter[str], class_: type, name: str
 ) -> None:
     """Count the calls of a method."""
-    method = getattr(owner, name)
+    method = getattr(class_, name)
 
     def counting(*args: Any, **kwargs: Any) -> Any:
         counted[name] += 1
         return method(*args, **kwargs)
 
-    stack.enter_context(patch.object(owner, name, counting))
+    stack.enter_context(patch.object(class_, name, counting))
 
 
 @pytest.fixture

@@ -291,7 +291,7 @@ class TeslaClient:
             values[Tag.TAG_FLAGS] = message.flags
         about = _metadata(values)
         data = SignatureData(signer_identity=KeyIdentity(public_key=self.public))
-        told = session.epoch if epoch is None else epoch
+        sent_epoch = session.epoch if epoch is None else epoch
         plain = message.protobuf_message_as_bytes
         if self.encrypts:
             nonce = secrets.token_bytes(12)
@@ -300,7 +300,7 @@ class TeslaClient:
             message.protobuf_message_as_bytes = sealed[:-16]
             data.AES_GCM_Personalized_data.CopyFrom(
                 AES_GCM_Personalized_Signature_Data(
-                    epoch=told,
+                    epoch=sent_epoch,
                     nonce=nonce,
                     counter=counter,
                     expires_at=expires_at,
@@ -310,7 +310,7 @@ class TeslaClient:
         else:
             data.HMAC_Personalized_data.CopyFrom(
                 HMAC_Personalized_Signature_Data(
-                    epoch=told,
+                    epoch=sent_epoch,
                     counter=counter,
                     expires_at=expires_at,
                     tag=_tag(session.key, b"authenticated command", about + plain),
@@ -384,8 +384,8 @@ class TeslaClient:
                 Tag.TAG_CHALLENGE: message.request_uuid,
             }
         )
-        own = _tag(key, b"session info", about + message.session_info)
-        if not hmac.compare_digest(own, tag):
+        expected = _tag(key, b"session info", about + message.session_info)
+        if not hmac.compare_digest(expected, tag):
             self.dropped.append("session info hmac invalid")
             return
         session = self.sessions.get(domain)

@@ -126,9 +126,9 @@ async def test_two_homes_have_two_accounts(
         users = set()
         for home, region in (("home", "na"), ("there", "eu")):
             token = sim.tokens[home]
-            own = TeslaFleetApi(session, token, server=sim.urls[region])
+            client = TeslaFleetApi(session, token, server=sim.urls[region])
             through = TeslaFleetApi(session, token, server=sim.urls["proxy"])
-            products = await own.products()
+            products = await client.products()
             assert products == await through.products()
             users |= {product["user_id"] for product in products["response"]}
         assert len(users) == 2

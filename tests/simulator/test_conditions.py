@@ -83,7 +83,7 @@ OUTCOMES: dict[str, object] = {
 }
 
 
-async def ask(
+async def send_request(
     session: aiohttp.ClientSession,
     sim: Simulator,
     surface: RequestSpec,
@@ -108,22 +108,22 @@ async def test_a_condition_shows_and_goes(
     sim: Simulator, session: aiohttp.ClientSession, subject: str, condition: str
 ) -> None:
     surface, outcome = SURFACES[subject], OUTCOMES[condition]
-    assert (await ask(session, sim, surface))[0] == surface.good
+    assert (await send_request(session, sim, surface))[0] == surface.good
     sim.set(subject, condition)
     assert sim.condition(subject).text == condition
     if isinstance(outcome, tuple):
-        assert await ask(session, sim, surface) == outcome
+        assert await send_request(session, sim, surface) == outcome
     elif surface.good == 204 and condition == "reset":
         with pytest.raises(aiohttp.ClientError):
-            await ask(session, sim, surface)
+            await send_request(session, sim, surface)
     else:
         assert isinstance(outcome, type)
         # A held request is never answered, however short the timeout.
         limit = 0.1 if condition == "timeout" else TIMEOUT_SECONDS
         with pytest.raises(outcome):
-            await ask(session, sim, surface, limit)
+            await send_request(session, sim, surface, limit)
     sim.set(subject, "ok")
-    assert (await ask(session, sim, surface))[0] == surface.good
+    assert (await send_request(session, sim, surface))[0] == surface.good
     assert sim.conditions == {}
     await wait_until(lambda: (sim.busy, sim.held) == (0, 0))
 
@@ -133,7 +133,7 @@ async def test_a_portal_answers_for_everybody(
     sim: Simulator, session: aiohttp.ClientSession, subject: str
 ) -> None:
     sim.set(subject, "portal")
-    status, content_type, body = await ask(session, sim, SURFACES[subject])
+    status, content_type, body = await send_request(session, sim, SURFACES[subject])
     assert (status, content_type) == (200, "text/html")
     assert "guest network" in body
     assert sim.usage.billed == 0
@@ -144,7 +144,7 @@ async def test_slow_is_late_and_good(
     sim: Simulator, session: aiohttp.ClientSession, subject: str
 ) -> None:
     sim.set(subject, "slow:0.2")
-    task = asyncio.create_task(ask(session, sim, SURFACES[subject]))
+    task = asyncio.create_task(send_request(session, sim, SURFACES[subject]))
     await wait_until(lambda: (sim.busy, sim.held) == (0, 1))
     assert not task.done()
     assert (await task)[0] == SURFACES[subject].good
@@ -155,7 +155,8 @@ async def test_held_requests_continue_when_the_condition_changes(
 ) -> None:
     sim.set("na.api", "timeout")
     tasks = [
-        asyncio.create_task(ask(session, sim, SURFACES["na.api"])) for _ in range(3)
+        asyncio.create_task(send_request(session, sim, SURFACES["na.api"]))
+        for _ in range(3)
     ]
     await wait_until(lambda: (sim.busy, sim.held) == (0, 3))
     sim.set("na.api", "503 later")
@@ -167,13 +168,13 @@ async def test_a_command_of_a_disconnected_client_is_not_executed(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.set("na.commands", "timeout")
-    task = asyncio.create_task(ask(session, sim, SURFACES["na.commands"]))
+    task = asyncio.create_task(send_request(session, sim, SURFACES["na.commands"]))
     await wait_until(lambda: sim.held == 1)
     task.cancel()
     await wait_until(lambda: (sim.busy, sim.held) == (0, 0))
     sim.set("na.commands", "ok")
     # Once another call is answered, the command would have been executed.
-    assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200
+    assert (await send_request(session, sim, SURFACES["na.api"]))[0] == 200
     assert sim.cars["Ada"].executed["door_lock"] == 0
 
 
@@ -182,7 +183,7 @@ async def test_a_command_with_a_cut_answer_is_executed(
 ) -> None:
     sim.set("na.commands", "reset")
     with pytest.raises(aiohttp.ClientPayloadError):
-        await ask(session, sim, SURFACES["na.commands"])
+        await send_request(session, sim, SURFACES["na.commands"])
     assert sim.cars["Ada"].executed["door_lock"] == 1
 
 
@@ -201,7 +202,7 @@ async def test_retry_after_counts_down(
             left.append(response.headers["Retry-After"])
     assert left == ["600", "420", "60"]
     clock.pass_minutes(1)
-    assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200
+    assert (await send_request(session, sim, SURFACES["na.api"]))[0] == 200
 
 
 async def test_a_redirect_names_its_place(
@@ -221,7 +222,7 @@ async def test_planes_and_models_fail_apart(
     async def seen(name: str, tail: str, method: str = "GET") -> int:
         path = f"/api/1/vehicles/{sim.cars[name].vin}{tail}"
         surface = RequestSpec(host="na", path=path, method=method)
-        return (await ask(session, sim, surface))[0]
+        return (await send_request(session, sim, surface))[0]
 
     sim.set("na.data@modely", "503")
     assert await seen("Bo", "/vehicle_data") == 503
@@ -233,19 +234,19 @@ async def test_planes_and_models_fail_apart(
     assert await seen("Ada", "") == 500
     assert await seen("Bo", "/wake_up", "POST") == 502
     assert await seen("Bo", "/vehicle_data") == 200
-    assert await ask(session, sim, SURFACES["na.status"]) == GOOD_STATUS
-    assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200
+    assert await send_request(session, sim, SURFACES["na.status"]) == GOOD_STATUS
+    assert (await send_request(session, sim, SURFACES["na.api"]))[0] == 200
 
 
 async def test_the_broader_condition_comes_first(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
     sim.apply({"na.api": "503", "na.data": "stale", "car.Ada": "405"})
-    assert (await ask(session, sim, SURFACES["na.data"]))[0] == 503
+    assert (await send_request(session, sim, SURFACES["na.data"]))[0] == 503
     sim.set("na.api", "ok")
-    assert (await ask(session, sim, SURFACES["na.data"]))[0] == 405
+    assert (await send_request(session, sim, SURFACES["na.data"]))[0] == 405
     sim.set("car.Ada", "online")
-    assert (await ask(session, sim, SURFACES["na.data"]))[0] == 200
+    assert (await send_request(session, sim, SURFACES["na.data"]))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -258,19 +259,19 @@ async def test_empty_leaves_cars_out_of_lists_only(
     host = subject.partition(".")[0]
     sim.set(subject, "empty")
     for path in ("/api/1/products", "/api/1/vehicles"):
-        answer = await ask(session, sim, RequestSpec(host=host, path=path))
+        answer = await send_request(session, sim, RequestSpec(host=host, path=path))
         data = json.loads(answer[2])
         assert [one["display_name"] for one in data["response"]] == left
         assert data["count"] == len(left)
     one = RequestSpec(host=host, path=f"/api/1/vehicles/{sim.cars['Bo'].vin}")
-    assert (await ask(session, sim, one))[0] == 200
+    assert (await send_request(session, sim, one))[0] == 200
 
 
 async def test_stale_returns_the_data_served_before_the_first_condition(
     sim: Simulator, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
     async def data() -> tuple[int, bool]:
-        body = json.loads((await ask(session, sim, SURFACES["na.data"]))[2])
+        body = json.loads((await send_request(session, sim, SURFACES["na.data"]))[2])
         state = body["response"]["vehicle_state"]
         return state["timestamp"] / 1000 - start, state["locked"]
 
@@ -302,7 +303,7 @@ async def test_stale_without_anything_served_shows_the_start(
     sim.set("na.data", "stale")
     start = clock.now
     clock.pass_minutes(30)
-    body = json.loads((await ask(session, sim, SURFACES["na.data"]))[2])
+    body = json.loads((await send_request(session, sim, SURFACES["na.data"]))[2])
     assert body["response"]["drive_state"]["timestamp"] == start * 1000
 
 
@@ -314,18 +315,18 @@ async def test_hosts_with_name_faults_refuse_connections(
     assert sim.condition("dns.tesla").kind is ConditionKind(word)
     for subject in ("na.status", "na.api", "auth.token", "auth.authorize"):
         with pytest.raises(aiohttp.ClientConnectorError):
-            await ask(session, sim, SURFACES[subject])
+            await send_request(session, sim, SURFACES[subject])
     # Names only fail in the user's home: other names and homes still work.
     for subject in ("controls", "proxy.api"):
         surface = SURFACES[subject]
-        assert (await ask(session, sim, surface))[0] == surface.good
+        assert (await send_request(session, sim, surface))[0] == surface.good
     sim.set("dns.tesla", "ok")
-    assert await ask(session, sim, SURFACES["na.status"]) == GOOD_STATUS
+    assert await send_request(session, sim, SURFACES["na.status"]) == GOOD_STATUS
 
     sim.set("na.status", word)
     with pytest.raises(aiohttp.ClientOSError):
-        await ask(session, sim, SURFACES["na.status"])
-    assert (await ask(session, sim, SURFACES["na.api"]))[0] == 200
+        await send_request(session, sim, SURFACES["na.status"])
+    assert (await send_request(session, sim, SURFACES["na.api"]))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -411,10 +412,10 @@ async def test_the_proxy_passes_on_failures_of_its_region(
     fits: Callable[[str], bool],
 ) -> None:
     sim.set("na.api", condition)
-    answer = await ask(session, sim, SURFACES["proxy.api"])
+    answer = await send_request(session, sim, SURFACES["proxy.api"])
     assert answer[:2] == (status, "application/json")
     assert fits(answer[2])
     assert (
-        await ask(session, sim, RequestSpec(host="proxy", path="/status"))
+        await send_request(session, sim, RequestSpec(host="proxy", path="/status"))
         == GOOD_STATUS
     )

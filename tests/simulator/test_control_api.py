@@ -174,8 +174,8 @@ async def test_the_air_over_http(
     _, answer = await post(session, control, "/pair", refuse)
     assert answer == {"pairing": "refused", "keys": keys}
 
-    ways = {"car": "Ada", "screen_hangs": True, "tells_wait": True}
-    _, answer = await post(session, control, "/car", ways)
+    settings = {"car": "Ada", "screen_hangs": True, "tells_wait": True}
+    _, answer = await post(session, control, "/car", settings)
     said = {"screen_hangs": True, "tells_wait": True, "acknowledges": False}
     assert answer == {**said, "confirmation": "empty"}
     assert sim.computers["Ada"].infotainment_hangs
@@ -194,8 +194,8 @@ async def test_the_air_over_http(
     assert answer["Bo"]["heard"] is None
     body = {"car": "Ada", "phones": 3, "rssi": -88, "weather": {}}
     _, answer = await post(session, control, "/air", body)
-    heard = answer["Ada"]["heard"]
-    assert (heard["rssi"], heard["connectable"]) == (-88, False)
+    received = answer["Ada"]["heard"]
+    assert (received["rssi"], received["connectable"]) == (-88, False)
     assert answer["Ada"]["weather"]["refuse"] == 0
     assert (answer["Ada"]["open"], answer["Ada"]["phones"]) == (0, 3)
 

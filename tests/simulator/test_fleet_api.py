@@ -396,11 +396,11 @@ async def test_mobile_access_can_be_switched_off(sim: Simulator, ada: Vehicle) -
 async def test_an_account_belongs_to_one_region(
     sim: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    elsewhere = TeslaFleetApi(session, sim.token, server=sim.urls["eu"])
+    other_region_client = TeslaFleetApi(session, sim.token, server=sim.urls["eu"])
     with pytest.raises(InvalidRegion) as caught:
-        await elsewhere.products()
+        await other_region_client.products()
     assert sim.urls["na"] in str(caught.value.data)
-    assert (await elsewhere.user.region())["response"] == {
+    assert (await other_region_client.user.region())["response"] == {
         "region": "na",
         "fleet_api_base_url": sim.urls["na"],
     }

@@ -116,9 +116,9 @@ async def test_registration(
     sim.apps.must_register = True
     sim.apps.host(pem_of(key))
     token = sim.access_token("vehicle_device_data", client="me")
-    owner = TeslaFleetApi(session, token, server=sim.urls["na"])
+    user_client = TeslaFleetApi(session, token, server=sim.urls["na"])
     with pytest.raises(PreconditionFailed) as caught:
-        await owner.products()
+        await user_client.products()
     assert words(caught).startswith(
         f"Account me must be registered in the current region {sim.urls['na']}"
     )
@@ -131,7 +131,7 @@ async def test_registration(
     assert answer["response"]["client_id"] == "me"
     shown = await api.partner.public_key(DOMAIN)
     assert shown == {"response": {"public_key": point}}
-    assert len((await owner.products())["response"]) == 3
+    assert len((await user_client.products())["response"]) == 3
     # Each region requires it.
     with pytest.raises(NotFound):
         await (await partner(sim, session, region="eu")).partner.public_key(DOMAIN)
@@ -143,10 +143,10 @@ async def test_a_car_obeys_keys_of_paired_applications(
 ) -> None:
     vin = sim.cars["Ada"].vin
     token = sim.access_token("vehicle_device_data", client="me")
-    owner = TeslaFleetApi(session, token, server=sim.urls["na"])
+    user_client = TeslaFleetApi(session, token, server=sim.urls["na"])
 
     async def fleet_status() -> Any:
-        ada = owner.vehicles.createFleet(vin)
+        ada = user_client.vehicles.createFleet(vin)
         return (await ada.fleet_status([vin]))["response"]
 
     assert (await fleet_status())["unpaired_vins"] == [vin]
@@ -211,15 +211,15 @@ async def test_other_refusals(
         with pytest.raises(InvalidRequest) as invalid:
             await api.partner.register(wrong)
         assert "starts without https://" in words(invalid)
-    owner = TeslaFleetApi(session, sim.token, server=sim.urls["na"])
+    user_client = TeslaFleetApi(session, sim.token, server=sim.urls["na"])
     with pytest.raises(Forbidden) as forbidden:
-        await owner.partner.register(DOMAIN)
+        await user_client.partner.register(DOMAIN)
     assert words(forbidden) == "Expected partner account"
     with pytest.raises(Forbidden):
         await api.products()
-    nobody = TeslaFleetApi(session, "nonsense", server=sim.urls["na"])
+    unauthenticated = TeslaFleetApi(session, "nonsense", server=sim.urls["na"])
     with pytest.raises(OAuthExpired):
-        await nobody.partner.register(DOMAIN)
+        await unauthenticated.partner.register(DOMAIN)
 
 
 async def test_over_the_control_port(

@@ -300,8 +300,8 @@ async def test_older_wheels_know_no_levels(
         Action(vehicleAction=VehicleAction(getVehicleData=wanted))
     )
     assert data.climate_state.steering_wheel_heater
-    told = data.climate_state.HasField("steering_wheel_heat_level")
-    assert told is has_levels
+    is_set = data.climate_state.HasField("steering_wheel_heat_level")
+    assert is_set is has_levels
 
 
 async def status(client: SigningClient) -> Any:
@@ -373,8 +373,12 @@ async def test_another_key_under_a_known_name(
     with pytest.raises(TeslaFleetError):
         await thief.door_unlock()
     await client.door_lock()
-    session, own = thief._sessions[SECURITY], client._sessions[SECURITY]
-    session.epoch, session.delta, session.counter = own.epoch, own.delta, 50
+    session, own_session = thief._sessions[SECURITY], client._sessions[SECURITY]
+    session.epoch, session.delta, session.counter = (
+        own_session.epoch,
+        own_session.delta,
+        50,
+    )
     session.sharedKey, session.hmac = bytes(16), bytes(32)
     with pytest.raises(TeslaFleetError):
         await thief.door_unlock()
@@ -507,14 +511,20 @@ async def test_invalid_messages(
     computers: VehicleComputers, client: SigningClient
 ) -> None:
     assert fault_of(computers.answer(b"\xff\xff")) == "DECODING"
-    elsewhere = RoutableMessage()
-    elsewhere.to_destination.domain = Domain.DOMAIN_AUTOPILOT
-    answer = computers.answer(elsewhere.SerializeToString())
+    routed_message = RoutableMessage()
+    routed_message.to_destination.domain = Domain.DOMAIN_AUTOPILOT
+    answer = computers.answer(routed_message.SerializeToString())
     assert fault_of(answer) == "INVALID_DOMAINS"
-    elsewhere.to_destination.domain = SECURITY
-    assert fault_of(computers.answer(elsewhere.SerializeToString())) == "BAD_PARAMETER"
-    elsewhere.protobuf_message_as_bytes = b"\x10\x00"
-    assert fault_of(computers.answer(elsewhere.SerializeToString())) == "BAD_PARAMETER"
+    routed_message.to_destination.domain = SECURITY
+    assert (
+        fault_of(computers.answer(routed_message.SerializeToString()))
+        == "BAD_PARAMETER"
+    )
+    routed_message.protobuf_message_as_bytes = b"\x10\x00"
+    assert (
+        fault_of(computers.answer(routed_message.SerializeToString()))
+        == "BAD_PARAMETER"
+    )
     with pytest.raises(TeslaFleetMessageFaultDecoding):
         await client._command(SECURITY, b"\xff\xff")
 
@@ -698,10 +708,10 @@ async def test_a_key_with_the_owner_role_adds_and_removes_keys(
     with pytest.raises(TeslaFleetError, match="already on the whitelist"):
         await change(client, add)
     info = InformationRequestType.INFORMATION_REQUEST_TYPE_GET_WHITELIST_INFO
-    asked = UnsignedMessage(
+    request_message = UnsignedMessage(
         InformationRequest=InformationRequest(informationRequestType=info)
     )
-    await client._command(SECURITY, asked.SerializeToString())
+    await client._command(SECURITY, request_message.SerializeToString())
     if type(client) is SigningClient:
         body = client.received[-1].protobuf_message_as_bytes
         answer = FromVCSECMessage.FromString(body)
@@ -713,9 +723,9 @@ async def test_a_key_with_the_owner_role_adds_and_removes_keys(
     assert computers.whitelist.role_of(point) is None
     with pytest.raises(TeslaFleetError, match="not on whitelist"):
         await change(client, remove)
-    own = PublicKey(PublicKeyRaw=client._public_key)
+    own_key = PublicKey(PublicKeyRaw=client._public_key)
     with pytest.raises(TeslaFleetError, match="oneself"):
-        await change(client, WhitelistOperation(removePublicKeyFromWhitelist=own))
+        await change(client, WhitelistOperation(removePublicKeyFromWhitelist=own_key))
 
 
 async def test_a_driver_manages_no_keys(computers: VehicleComputers, car: Car) -> None:

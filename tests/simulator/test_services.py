@@ -118,19 +118,22 @@ async def test_teslemetry_renews_its_cache_at_its_own_pace(
 ) -> None:
     if polled:
         sim.teslemetry.non_streaming.add(car)
-    asked = teslemetry.vehicles.create(sim.cars[car].vin)
-    first = await cached_at(asked)
+    cached_vehicle = teslemetry.vehicles.create(sim.cars[car].vin)
+    first = await cached_at(cached_vehicle)
     clock.now += (every or 86400.0) - 1
-    assert await cached_at(asked) == first
+    assert await cached_at(cached_vehicle) == first
     clock.now += 1
     # The first request gets the cached data, the next one the refreshed data.
-    assert await cached_at(asked) == first
-    second = await cached_at(asked)
+    assert await cached_at(cached_vehicle) == first
+    second = await cached_at(cached_vehicle)
     assert (second > first) is (every is not None)
     assert sim.usage.billed == 0
     metadata = await teslemetry.metadata(update_region=False)
-    told = metadata["vehicles"][sim.cars[car].vin]
-    assert (told["polling"], told["discounted"]) == (every is not None, every == 90.0)
+    vehicle_metadata = metadata["vehicles"][sim.cars[car].vin]
+    assert (vehicle_metadata["polling"], vehicle_metadata["discounted"]) == (
+        every is not None,
+        every == 90.0,
+    )
 
 
 async def test_teslemetry_renews_on_demand_for_credits(

@@ -71,7 +71,7 @@ def a_car(clock: Clock, model: str = "model3", year: int = 2023) -> Car:
     return Car(spec, region="na", get_time=clock)
 
 
-def asked(*parts: BluetoothVehicleData) -> GetVehicleData:
+def request_for(*parts: BluetoothVehicleData) -> GetVehicleData:
     message = GetVehicleData()
     for part in parts:
         getattr(message, part[0].lower() + part[1:]).SetInParent()
@@ -84,7 +84,7 @@ def from_cloud(car: Car, clock: Clock) -> VehicleState:
 
 
 def over_bluetooth(car: Car, clock: Clock) -> VehicleData:
-    return vehicle_data(car, asked(*DATA_REQUESTS), clock())
+    return vehicle_data(car, request_for(*DATA_REQUESTS), clock())
 
 
 def _set(**values: object) -> Callable[[Car], None]:
@@ -217,7 +217,7 @@ def test_each_request_reports_fields_and_fits_into_a_frame(
     part: BluetoothVehicleData,
 ) -> None:
     clock = Clock()
-    assert parse_data(vehicle_data(a_car(clock), asked(part), NOW))
+    assert parse_data(vehicle_data(a_car(clock), request_for(part), NOW))
     data = VehicleData()
     name = f"{part[3].lower()}{part[4:]}"
     name = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)

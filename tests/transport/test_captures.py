@@ -55,11 +55,11 @@ def test_a_door_that_is_open_and_then_shut() -> None:
 async def test_broadcasts_without_a_status(
     captured: dict[str, str],
 ) -> None:
-    heard: list[VehicleStatus] = []
+    received: list[VehicleStatus] = []
     key = ec.generate_private_key(ec.SECP256R1())
-    client = BluetoothVehicleClient(VIN, key, ComputerTrust(), heard.append)
+    client = BluetoothVehicleClient(VIN, key, ComputerTrust(), received.append)
     client._on_message(RoutableMessage.FromString(bytes.fromhex(captured["bytes"])))
-    assert heard == []
+    assert received == []
     assert all(queue.empty() for queue in client._queues.values())
     assert client.key_error is None
 

@@ -35,7 +35,7 @@ from ..request_timeouts import ManualTimeouts
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-async def asked(serve: Serve, **kwargs: Any) -> HttpResult:
+async def request_from(serve: Serve, **kwargs: Any) -> HttpResult:
     """Make one request to a server."""
     async with serving(serve) as port, aiohttp.ClientSession() as session:
         return await request(
@@ -135,7 +135,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 
 async def test_good_answer() -> None:
-    answer = await asked(
+    answer = await request_from(
         sending(http("200 OK", b"ok", "Content-Type: Text/Plain; charset=utf-8"))
     )
     assert answer.failure is None
@@ -151,7 +151,7 @@ async def test_good_answer() -> None:
 
 async def test_family_of_an_open_connection() -> None:
     head = http("200 OK", b"ok")[:-2]
-    answer = await asked(sending(head, b"ok", pause=0.1))
+    answer = await request_from(sending(head, b"ok", pause=0.1))
     assert answer.family is socket.AF_INET
 
 
@@ -165,7 +165,7 @@ async def test_family_of_an_open_connection() -> None:
     ],
 )
 async def test_other_answers(status: str, body: bytes, headers: tuple[str]) -> None:
-    answer = await asked(sending(http(status, body, *headers)))
+    answer = await request_from(sending(http(status, body, *headers)))
     assert (answer.failure, answer.status) == (None, int(status[:3]))
     assert answer.body == body.decode()
 
@@ -179,7 +179,7 @@ async def test_redirect_is_reported_and_not_followed() -> None:
         writer.write(http("302 Found", b"", "Location: http://127.0.0.1:1/portal"))
         await writer.drain()
 
-    answer = await asked(serve)
+    answer = await request_from(serve)
     assert (answer.status, answer.location) == (302, "http://127.0.0.1:1/portal")
     assert (answer.failure, asks) == (None, 1)
 
@@ -201,12 +201,14 @@ async def test_redirect_is_reported_and_not_followed() -> None:
 )
 async def test_retry_after(header: str, seconds: float | None) -> None:
     head = http("429 Slow down", b"", f"Retry-After: {header}")
-    assert (await asked(sending(head))).retry_after == seconds
+    assert (await request_from(sending(head))).retry_after == seconds
 
 
 async def test_retry_after_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(hours=14), usegmt=True)
-    answer = await asked(sending(http("429 Slow down", b"", f"Retry-After: {date}")))
+    answer = await request_from(
+        sending(http("429 Slow down", b"", f"Retry-After: {date}"))
+    )
     assert answer.retry_after == pytest.approx(14 * 3600, abs=5)
 
 
@@ -229,9 +231,11 @@ async def test_unusual_charsets(body: bytes, content_type: str, text: str) -> No
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
     head += f"Content-Type: {content_type}\r\n\r\n"
     if "\x00" in head:
-        assert (await asked(sending(head.encode() + body))).failure is Failure.OTHER
+        assert (
+            await request_from(sending(head.encode() + body))
+        ).failure is Failure.OTHER
         return
-    answer = await asked(sending(head.encode() + body))
+    answer = await request_from(sending(head.encode() + body))
     assert (answer.failure, answer.body) == (None, text)
 
 
@@ -240,7 +244,7 @@ async def test_a_charset_does_not_block_the_loop() -> None:
     body = b"-" + b"a" * 900_000
     kind = "Content-Type: text/html; charset=punycode"
     began = time.process_time()
-    answer = await asked(
+    answer = await request_from(
         sending(http("200 OK", body, kind)), max_size=1 << 20, max_body=1 << 20
     )
     assert time.process_time() - began < 2
@@ -283,17 +287,19 @@ async def test_a_charset_does_not_block_the_loop() -> None:
 async def test_broken_answers(
     answer: bytes, status: int | None, failure: Failure | None
 ) -> None:
-    got = await asked(sending(answer))
+    got = await request_from(sending(answer))
     assert (got.status, got.failure) == (status, failure)
     assert len(got.body) <= 4096
     assert got.truncated is (got.body != "" and len(answer) > 5000)
 
 
 async def test_silent_server_times_out(deadlines: ManualTimeouts) -> None:
-    answer = await asked(sending(hang=True, arrived=deadlines.expire), timeout=7.0)
+    answer = await request_from(
+        sending(hang=True, arrived=deadlines.expire), timeout=7.0
+    )
     assert (answer.failure, answer.status) == (Failure.TIMEOUT, None)
     assert answer.family is socket.AF_INET
-    assert deadlines.asked[0] == 7.0
+    assert deadlines.delays[0] == 7.0
     assert answer.elapsed >= 0
 
 
@@ -307,7 +313,7 @@ async def test_slow_body_times_out(
     # The head is there when the body begins to be read, and the limit ends.
     monkeypatch.setattr("custom_components.keycard.transport.http._read_body", begin)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
-    answer = await asked(sending(head, b"x", hang=True))
+    answer = await request_from(sending(head, b"x", hang=True))
     assert (answer.failure, answer.status) == (Failure.TIMEOUT, 200)
 
 
@@ -315,7 +321,7 @@ async def test_cut_connection() -> None:
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
-    assert (await asked(serve)).failure is Failure.RESET
+    assert (await request_from(serve)).failure is Failure.RESET
 
 
 async def test_refused(unused_port: int) -> None:

@@ -119,7 +119,7 @@ async def test_request_is_bounded_in_time(deadlines: ManualTimeouts) -> None:
         with recording(timeout=7.0) as record, pytest.raises(RequestFailedError):
             async with session.get(url):
                 pass
-    assert deadlines.asked[0] == 7.0
+    assert deadlines.delays[0] == 7.0
     assert record.answer is not None
     assert record.answer.failure is Failure.TIMEOUT
 

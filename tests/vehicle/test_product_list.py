@@ -38,8 +38,10 @@ def test_vehicles_are_removed_only_after_a_day_of_lists(
     hours: tuple[int, ...], gone_at: int | None
 ) -> None:
     roster = AccountVehicles(known={"ada", "bo"})
-    went = [hour for hour in hours if roster.update({"bo"}, NOW + hour * HOUR).removed]
-    assert went == ([] if gone_at is None else [gone_at])
+    removed_at = [
+        hour for hour in hours if roster.update({"bo"}, NOW + hour * HOUR).removed
+    ]
+    assert removed_at == ([] if gone_at is None else [gone_at])
     assert ("ada" in roster.known) is (gone_at is None)
 
 

@@ -64,7 +64,7 @@ class Home:
         values = parse_status(vehicle_status(self.car))
         self.looks += 1
         self.known.apply_bluetooth(values, None, at)
-        asked = values[
+        requested = values[
             "presence"
         ] is ConnectivityState.ONLINE and self.schedule.is_data_due(
             self.known.state,
@@ -72,7 +72,7 @@ class Home:
             cloud_unavailable=True,
             monotonic=now,
         )
-        if asked:
+        if requested:
             self.asks += 1
             self.schedule.data.record_poll(now)
             before = self.known.data_at

@@ -52,14 +52,19 @@ class Teslemetry(Service):
         tokens: Tokens,
         get_time: Callable[[], float],
     ) -> None:
-        own = ServiceTokens("tm_", get_time)
-        super().__init__(accounts, tokens, get_time, own)
+        service_tokens = ServiceTokens("tm_", get_time)
+        super().__init__(accounts, tokens, get_time, service_tokens)
         self.clients = {KNOWN_CLIENT}
         self.without_access: set[str] = set()
         self.non_streaming: set[str] = set()
         self.credits: float | None = None
         self._sign_in = SignIn(
-            accounts, own, get_time, PartnerApps(), page=CONNECT, lifetime=LIFETIME
+            accounts,
+            service_tokens,
+            get_time,
+            PartnerApps(),
+            page=CONNECT,
+            lifetime=LIFETIME,
         )
 
     def refresh_token(self, account: Account) -> str:

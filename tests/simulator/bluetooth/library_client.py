@@ -56,7 +56,7 @@ class LibraryClient(VehicleBluetooth[Tesla]):
         )
         self.air = air
         self.line: Connection | None = None
-        self.heard: list[RoutableMessage] = []
+        self.received: list[RoutableMessage] = []
 
     @override
     async def connect(self, max_attempts: int = 1) -> None:
@@ -73,5 +73,5 @@ class LibraryClient(VehicleBluetooth[Tesla]):
 
     @override
     def _on_message(self, msg: RoutableMessage) -> None:
-        self.heard.append(msg)
+        self.received.append(msg)
         super()._on_message(msg)

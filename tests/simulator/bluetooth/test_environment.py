@@ -53,7 +53,7 @@ def broadcasts(client: LibraryClient) -> list[int]:
     """Return the lock states that the car broadcast."""
     counts = [
         FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
-        for message in client.heard
+        for message in client.received
         if is_broadcast(message)
     ]
     return [
@@ -174,14 +174,14 @@ async def test_the_answer_precedes_the_broadcast(
 ) -> None:
     await driver.door_unlock()
     await run_until_idle()
-    assert [is_broadcast(message) for message in driver.heard[-2:]] == [False, True]
+    assert [is_broadcast(message) for message in driver.received[-2:]] == [False, True]
 
 
 def test_messages_come_in_chunks() -> None:
     frames, messages = FrameDecoder(), [bytes(400), b"short", bytes(MAX_MESSAGE_BYTES)]
     stream = b"".join(chunk for one in messages for chunk in split_message(one))
-    heard = [it for byte in stream for it in frames.feed(bytes((byte,)))]
-    assert heard == messages
+    received = [it for byte in stream for it in frames.feed(bytes((byte,)))]
+    assert received == messages
     assert frames.feed(stream) == messages
     # A message above the maximum length is discarded.
     assert frames.feed(b"\xff\xff noise") == []

@@ -51,16 +51,16 @@ class KeylessClient:
 
     def __init__(self, line: Connection) -> None:
         self.line = line
-        self.heard: list[RoutableMessage] = []
+        self.received: list[RoutableMessage] = []
         frames = FrameDecoder()
 
-        def hear(chunk: bytes) -> None:
+        def receive(chunk: bytes) -> None:
             messages = map(RoutableMessage.FromString, frames.feed(chunk))
-            self.heard += [
+            self.received += [
                 it for it in messages if it.to_destination.routing_address == ME
             ]
 
-        line.on_chunk = hear
+        line.on_chunk = receive
 
     async def send(self, unsigned: UnsignedMessage) -> None:
         message = RoutableMessage(
@@ -73,7 +73,7 @@ class KeylessClient:
             await self.line.write(chunk)
         await run_until_idle()
 
-    async def ask(self, point: bytes, role: Role = Role.DRIVER) -> None:
+    async def request_pairing(self, point: bytes, role: Role = Role.DRIVER) -> None:
         change = PermissionChange(
             key=PublicKey(PublicKeyRaw=point),
             keyRole=RoleNumber.ValueType(role),
@@ -84,7 +84,7 @@ class KeylessClient:
     @property
     def answers(self) -> list[tuple[int, str]]:
         """Return the results sent by the car."""
-        return [_outcome(message) for message in self.heard]
+        return [_outcome(message) for message in self.received]
 
 
 def _outcome(message: RoutableMessage) -> tuple[int, str]:
@@ -113,7 +113,7 @@ def point(key: ec.EllipticCurvePrivateKey) -> bytes:
 async def test_the_car_waits_for_the_card_and_then_says_yes(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
-    await asker.ask(point)
+    await asker.request_pairing(point)
     assert asker.answers == [WAIT]
     assert world.computers["Ada"].whitelist.role_of(point) is None
     assert world.tap_card("Ada") is PairingState.ADDED
@@ -128,7 +128,7 @@ async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
 ) -> None:
     assert not Simulator(HOME).computers["Ada"].reports_wait
     world.computers["Ada"].reports_wait = False
-    await asker.ask(point)
+    await asker.request_pairing(point)
     assert asker.answers == []
     if refuses:
         world.cancel_pairing("Ada")
@@ -142,9 +142,9 @@ async def test_a_newer_car_sends_nothing_before_the_keycard_is_tapped(
 async def test_a_malformed_request_is_ignored(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
-    await asker.ask(b"")
-    await asker.ask(b"no key at all")
-    await asker.ask(b"", Role.NONE)
+    await asker.request_pairing(b"")
+    await asker.request_pairing(b"no key at all")
+    await asker.request_pairing(b"", Role.NONE)
     assert asker.answers == []
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
@@ -152,7 +152,7 @@ async def test_a_malformed_request_is_ignored(
 async def test_pairing_can_be_refused_in_the_car(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
-    await asker.ask(point)
+    await asker.request_pairing(point)
     assert world.cancel_pairing("Ada") is PairingState.REFUSED
     await run_until_idle()
     assert asker.answers == [WAIT, failed("LOCAL_ENTITY_AUTH_FAILED_UI_DENIED")]
@@ -162,7 +162,7 @@ async def test_pairing_can_be_refused_in_the_car(
 async def test_the_car_does_not_wait_for_ever(
     world: Simulator, asker: KeylessClient, point: bytes, sleep: ManualSleep
 ) -> None:
-    await asker.ask(point)
+    await asker.request_pairing(point)
     assert CARD_TIMEOUT in sleep.slept
     sleep.awake.set()
     await run_until_idle()
@@ -174,10 +174,10 @@ async def test_the_car_does_not_wait_for_ever(
 async def test_the_time_of_one_key_does_not_end_that_of_the_next(
     world: Simulator, asker: KeylessClient, point: bytes, sleep: ManualSleep
 ) -> None:
-    await asker.ask(point)
+    await asker.request_pairing(point)
     world.cancel_pairing("Ada")
     first, sleep.awake = sleep.awake, asyncio.Event()
-    await asker.ask(point)
+    await asker.request_pairing(point)
     first.set()
     await run_until_idle()
     assert world.tap_card("Ada") is PairingState.ADDED
@@ -190,7 +190,7 @@ async def test_a_closed_connection_gets_no_result(
     asker: KeylessClient,
     point: bytes,
 ) -> None:
-    await asker.ask(point)
+    await asker.request_pairing(point)
     await asker.line.close()
     other = KeylessClient(await air.connect(device_address(ada.vin)))
     assert world.tap_card("Ada") is PairingState.ADDED
@@ -209,7 +209,7 @@ async def test_a_closed_connection_gets_no_result(
 async def test_some_roles_are_refused(
     world: Simulator, asker: KeylessClient, point: bytes, role: Role, word: str
 ) -> None:
-    await asker.ask(point, role)
+    await asker.request_pairing(point, role)
     assert asker.answers == [failed(word)]
     assert world.computers["Ada"].whitelist.pairing is PairingState.IDLE
 
@@ -218,7 +218,7 @@ async def test_a_key_that_is_on_the_list_is_not_added_again(
     world: Simulator, asker: KeylessClient, point: bytes
 ) -> None:
     world.pair("Ada", point, Role.OWNER)
-    await asker.ask(point)
+    await asker.request_pairing(point)
     word = "ATTEMPTING_TO_ADD_KEY_THAT_IS_ALREADY_ON_THE_WHITELIST"
     assert asker.answers == [failed(word)]
     assert world.computers["Ada"].whitelist.role_of(point) is Role.OWNER
@@ -228,10 +228,10 @@ async def test_a_full_list_and_valet_mode(
     world: Simulator, ada: Car, asker: KeylessClient, point: bytes
 ) -> None:
     ada.valet_mode = True
-    await asker.ask(point)
+    await asker.request_pairing(point)
     world.computers["Ada"].whitelist.slots = 1
     world.pair("Ada", generate_key())
-    await asker.ask(point)
+    await asker.request_pairing(point)
     assert asker.answers == [
         failed("LOCAL_ENTITY_AUTH_FAILED_VALET_MODE"),
         failed("WHITELIST_FULL"),
@@ -246,7 +246,7 @@ async def test_the_status_can_be_requested_without_a_key(
     request = InformationRequest(informationRequestType=status)
     ada.set_connectivity("asleep")
     await asker.send(UnsignedMessage(InformationRequest=request))
-    [message] = asker.heard
+    [message] = asker.received
     answers = FromVCSECMessage.FromString(message.protobuf_message_as_bytes)
     locked = VehicleLockState_E.VEHICLELOCKSTATE_LOCKED
     assert answers.vehicleStatus.vehicleLockState == locked
@@ -266,7 +266,7 @@ async def test_all_else_needs_a_key(
     ada: Car, asker: KeylessClient, unsigned: UnsignedMessage
 ) -> None:
     await asker.send(unsigned)
-    [message] = asker.heard
+    [message] = asker.received
     fault = message.signedMessageStatus.signed_message_fault
     assert fault == MessageFault_E.MESSAGEFAULT_ERROR_BAD_PARAMETER
     assert ada.locked

@@ -308,7 +308,7 @@ async def test_statistics_count_connections_and_lost_messages(
     ada: Car, air: BluetoothEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(air, "_now", lambda: now)
+    monkeypatch.setattr(air, "_get_time", lambda: now)
     first = await air.connect(device_address(ada.vin))
     now = 9.0
     await first.close()

@@ -126,7 +126,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="print the conditions of the simulated cloud and all checks, too",
     )
-    # For script/screenshots: what the phone received, as JSON, at the end of the scenario.
+    # For script/screenshots: what the phone received, as JSON, at the end of the case.
     parser.add_argument("--pushes", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -260,7 +260,7 @@ class Demo:
         rate_control.rate = 0
         minutes, seconds = divmod(round(narrator.elapsed), 60)
         self._console.write(
-            f"\nThe scenario took {minutes}:{seconds:02} minutes:"
+            f"\nThe case took {minutes}:{seconds:02} minutes:"
             f" {'everything went as expected' if passed else 'checks failed'}."
         )
         for error in (errors := self._log.keycard_errors):

@@ -101,7 +101,7 @@ class Narrator:
         if self._slow:
             minutes = round(duration_seconds(self._case) / 60)
             self._console.write(
-                f"The scenario takes about {minutes} minutes. Time passes faster than in"
+                f"The case takes about {minutes} minutes. Time passes faster than in"
                 " reality, but while a page loads."
             )
 

@@ -16,12 +16,12 @@ class OffsetClock:
 
     def __init__(
         self,
-        wall: Callable[[], float] = time.time,
+        unix_time: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wall = wall
+        self._unix_time = unix_time
         self._monotonic = monotonic
-        self.wall_offset = 0.0
+        self.time_offset = 0.0
         self.monotonic_offset = 0.0
         self.wall_clock_error = 0.0
 
@@ -31,7 +31,7 @@ class OffsetClock:
 
     def true_time(self) -> float:
         """Return the correct Unix time, which the simulator uses."""
-        return self._wall() + self.wall_offset
+        return self._unix_time() + self.time_offset
 
     def monotonic(self) -> float:
         """Return the monotonic time in seconds."""
@@ -45,7 +45,7 @@ class OffsetClock:
         """Advance both clocks; raise ValueError for negative seconds."""
         if seconds < 0:
             raise ValueError("time does not run backwards: set the wall clock instead")
-        self.wall_offset += seconds
+        self.time_offset += seconds
         self.monotonic_offset += seconds
 
     def shift_wall_clock(self, seconds: float) -> None:

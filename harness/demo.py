@@ -178,7 +178,7 @@ class Demo:
         self._log.attach()
         self._console.title(self._case)
         # The scenario starts in the past, so that it can end now.
-        self._clock.wall_offset = -(SETTLE_SECONDS + self._case.end)
+        self._clock.time_offset = -(SETTLE_SECONDS + self._case.end)
         simulator = Simulator(
             self._case.homes, get_time=self._clock.true_time, tls=True
         )
@@ -273,9 +273,9 @@ class Demo:
         self, environment: DemoEnvironment, narrator: Narrator
     ) -> None:
         """Advance to the current time and keep Home Assistant running."""
-        remaining = -self._clock.wall_offset
+        remaining = -self._clock.time_offset
         if remaining > 0:
-            await environment.run_until(environment.now + remaining)
+            await environment.run_until(environment.monotonic + remaining)
         if self._pushes is not None:
             self._pushes.write_text(json.dumps(environment.pushes))
         self._console.activity = None

@@ -135,13 +135,13 @@ class Narrator:
         on_phone = received[self._printed_on_phone :]
         self._printed_on_phone = len(received)
         for notice in on_phone:
-            ago = environment.now - environment.started_at - notice.at
+            ago = environment.monotonic - environment.started_at - notice.at
             self._console.phone(_moment(ago), notice)
         on_bell = environment.instance.notices[self._printed_on_bell :]
         self._printed_on_bell += len(on_bell)
         shown = {notice.title for notice in on_phone}
         for notification in on_bell:
-            ago = environment.now - notification.at
+            ago = environment.monotonic - notification.at
             self._console.bell(
                 _moment(ago), notification, repeated=notification.title in shown
             )

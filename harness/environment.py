@@ -135,13 +135,13 @@ class ScenarioEnvironment:
         self._first_billed = 0
 
     @property
-    def now(self) -> float:
+    def monotonic(self) -> float:
         """Return the monotonic time in seconds."""
         return self.time_control.clock.monotonic()
 
     def start_counting(self) -> None:
         """Start counting notices and billed calls."""
-        self.started_at = self.now
+        self.started_at = self.monotonic
         self._first_events = self.instance.outage_events.copy()
         self._first_billed = self.simulator.usage.billed
 

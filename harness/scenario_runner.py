@@ -99,7 +99,7 @@ class ScenarioTarget(Protocol):
     """Environment in which a case runs."""
 
     @property
-    def now(self) -> float:
+    def monotonic(self) -> float:
         """Return the monotonic time in seconds."""
 
     async def install(self, home: Home, near: Collection[str] = ()) -> None:
@@ -181,13 +181,13 @@ class ScenarioRunner:
         for home in homes:
             if home.settled:
                 await target.install(home, cars_in_range(self._case))
-        await target.run_until(target.now + SETTLE_SECONDS)
-        start = target.now
+        await target.run_until(target.monotonic + SETTLE_SECONDS)
+        start = target.monotonic
         target.start_counting()
         observer.case_started()
 
         async def notify() -> None:
-            observer.time_passed(target.now - start)
+            observer.time_passed(target.monotonic - start)
 
         passed = True
         for number, step in enumerate(self._case.timeline):
@@ -232,8 +232,8 @@ class ScenarioRunner:
 
         async def update() -> None:
             for check in expectation_checks:
-                check.update(target.now, target.observe(check.home))
-            self._observer.time_passed(target.now - start)
+                check.update(target.monotonic, target.observe(check.home))
+            self._observer.time_passed(target.monotonic - start)
 
         await update()
         for moment in sorted(
@@ -241,7 +241,7 @@ class ScenarioRunner:
         ):
             await target.run_until(moment, update)
             for check in expectation_checks:
-                check.update(target.now, target.observe(check.home), final=True)
+                check.update(target.monotonic, target.observe(check.home), final=True)
         return [check.outcome() for check in expectation_checks]
 
 

@@ -80,7 +80,7 @@ def test_the_clock_of_the_house_can_be_set_without_durations_noticing(
 
 
 def test_a_scenario_can_start_in_the_past_and_end_now(clock: OffsetClock) -> None:
-    clock.wall_offset = -600
+    clock.time_offset = -600
     assert clock.time() == NOON - 600
     clock.jump(600)
     assert clock.time() == NOON

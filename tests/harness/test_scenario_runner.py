@@ -46,7 +46,7 @@ class FakeTarget:
         observations: Mapping[float, Observation],
         request_result: RequestResult | None = None,
     ) -> None:
-        self.now = 1000.0
+        self.monotonic = 1000.0
         self.start = 0.0
         self.observations = observations
         self.request_result = request_result or RequestResult()
@@ -58,10 +58,12 @@ class FakeTarget:
         self.calls.append(f"install {home.name}")
 
     def start_counting(self) -> None:
-        self.start = self.now
+        self.start = self.monotonic
 
     def set(self, conditions: Mapping[str, str]) -> None:
-        self.calls.append(f"set {dict(conditions)} at {self.now - self.start:.0f}")
+        self.calls.append(
+            f"set {dict(conditions)} at {self.monotonic - self.start:.0f}"
+        )
 
     def set_clock(self, seconds: float) -> None:
         self.calls.append(f"clock {seconds:.0f}")
@@ -86,7 +88,7 @@ class FakeTarget:
         return self.notices
 
     def observe(self, home: Home) -> Observation:
-        at = self.now - self.start
+        at = self.monotonic - self.start
         return self.observations[
             max(since for since in self.observations if since <= at)
         ]
@@ -94,8 +96,8 @@ class FakeTarget:
     async def run_until(
         self, until: float, seen: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        while self.now < until:
-            self.now = min(self.now + 1, until)
+        while self.monotonic < until:
+            self.monotonic = min(self.monotonic + 1, until)
             if seen is not None:
                 await seen()
 

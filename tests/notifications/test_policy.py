@@ -66,7 +66,7 @@ class World:
     urgent: frozenset[UrgentCondition] = frozenset()
     over: bool = False
     known: bool = True
-    superseded: bool = False
+    superseded_by: str | None = None
     places: dict[str, bool | None] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
     live: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ class World:
             regions=self.regions,
             known=self.known,
             over=self.over,
-            superseded=self.superseded,
+            superseded_by=self.superseded_by,
         )
 
     def step(self) -> tuple[datetime | None, bool]:
@@ -428,9 +428,25 @@ def test_early_warnings_are_sent_for_each_new_region() -> None:
 def test_a_warning_that_came_true_needs_no_all_clear() -> None:
     world = World(kind=SituationKind.WARNING, keys={}, regions=frozenset({"na"}))
     world.go(HOURS)
-    world.over = world.superseded = True
+    world.over, world.superseded_by = True, "next"
+    following = world.record.situation("next", SituationKind.OUTAGE, world.now)
+    world.record.receiver(following, ANNE.id).keys = dict(ADA)
     assert world.go(24 * HOURS) == []
-    assert list(open_situations(world.record)) == []
+    assert [one for one, _ in open_situations(world.record)] == ["next"]
+
+
+def test_an_outage_that_was_not_notified_takes_no_all_clear_along() -> None:
+    world = World(settings=Settings(quiet=NIGHT))
+    world.go(9 * HOURS)
+    world.now = NOON.replace(hour=23)
+    # The next outage begins and ends in quiet hours.
+    world.over, world.superseded_by = True, "next"
+    following = world.record.situation("next", SituationKind.OUTAGE, world.now)
+    world.record.receiver(following, ANNE.id)
+    assert world.go(HOURS) == []
+    world.superseded_by = None
+    assert world.go(12 * HOURS) == [("anne", "all_clear")]
+    assert world.sent[-1][3].hour == 7
 
 
 def test_warnings_and_all_clears_can_be_switched_off() -> None:

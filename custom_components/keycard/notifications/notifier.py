@@ -381,18 +381,22 @@ class OutageNotifier:
         if not entries:
             return None
         log = self._hass.data[DATA_STORE].outage_log
-        another = log.open_outage(place) is not None
+        following = log.open_outage(place)
         statuses = {
             tracked.detector.assessment.status for tracked in self._tracked(place)
         }
-        if kind is SituationKind.WARNING and not another and statuses <= INCONCLUSIVE:
+        if (
+            kind is SituationKind.WARNING
+            and following is None
+            and statuses <= INCONCLUSIVE
+        ):
             return None
         return Situation(
             id=situation_id,
             kind=kind,
             receivers=merge_receivers(self._receivers(entries)),
             over=True,
-            superseded=another,
+            superseded_by=None if following is None else _outage_id(following),
         )
 
     def _outage_of(self, situation_id: str) -> Outage | None:

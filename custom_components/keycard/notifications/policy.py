@@ -69,8 +69,8 @@ class Situation:
 
     known: bool = True
     over: bool = False
-    superseded: bool = False
-    """Whether it is over because it has reached the region of the user."""
+    superseded_by: str | None = None
+    """ID of the open outage of the same region, after this one is over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +126,7 @@ class NotificationPolicy:
                     record=record,
                     receiver=receiver,
                     state=self._record.receiver(record, receiver.receiver.id),
+                    superseded=self._superseded(situation, receiver.receiver.id),
                     utcnow=utcnow,
                     local=utcnow.astimezone(time_zone),
                 )
@@ -148,6 +149,14 @@ class NotificationPolicy:
                     )
                 )
         return decision
+
+    def _superseded(self, situation: Situation, receiver_id: str) -> bool:
+        """Return whether a receiver was notified of the outage that followed."""
+        following = self._record.situations.get(situation.superseded_by or "")
+        if following is None:
+            return False
+        state = following.receivers.get(receiver_id)
+        return state is not None and state.notified
 
     def _limited(
         self, reason: Reason | None, case: _Case, decision: Decision
@@ -246,6 +255,9 @@ class _Case:
     record: SituationRecord
     receiver: ReceiverSettings
     state: ReceiverState
+    superseded: bool
+    """Whether the receiver was notified of the outage that followed."""
+
     utcnow: datetime
     local: datetime
 
@@ -304,9 +316,11 @@ class _Case:
     def _when_over(self, decision: Decision) -> Reason | None:
         if not self.state.notified or self.state.closed:
             return None
-        if self.situation.superseded:
+        if self.superseded:
             # The notification of the outage has taken its place.
             self.state.closed = True
+            return None
+        if self.situation.superseded_by is not None:
             return None
         if not self.receiver.settings.all_clear and not self._drill:
             return Reason.CLEAR

@@ -110,7 +110,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
-    """Remove the stored data of an entry."""
+    """Remove the stored data and the hints of an entry."""
+    hass.data[DATA_NOTIFIER].async_forget_entry(entry.entry_id)
     async_report(hass, hass.data[DATA_STORE].async_forget(entry.entry_id))
     await async_forget(hass, entry.entry_id)
     await async_remove_signing_key(hass)

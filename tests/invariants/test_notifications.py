@@ -292,9 +292,30 @@ async def test_entries_from_before_get_the_bell_and_a_hint(
     assert [one.unique_id for one in entry.subentries.values()] == ["bell"]
     issues = ir.async_get(hass)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is not None
+    issues.async_ignore(DOMAIN, f"no_phone_{entry.entry_id}", True)
     await home.restart(entry)
     assert len(entry.subentries) == 1
+    issue = issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}")
+    assert issue is not None
+    assert issue.dismissed_version is not None
     hass.config_entries.async_add_subentry(entry, receiver("phone", "0" * 32, "Any"))
+    await home.run(1)
+    assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
+
+
+async def test_an_entry_that_is_removed_takes_its_hint_along(
+    home: HomeUnderTest, watching_entry: MockConfigEntry
+) -> None:
+    hass = home.hass
+    watching_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        watching_entry,
+        options={**watching_entry.options, "notifications": {"before": True}},
+    )
+    entry = await home.set_up_operational(watching_entry)
+    issues = ir.async_get(hass)
+    assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is not None
+    await home.run_task(hass.config_entries.async_remove(entry.entry_id))
     await home.run(1)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
 

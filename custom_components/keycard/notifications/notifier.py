@@ -208,6 +208,12 @@ class OutageNotifier:
         )
         self.async_schedule()
 
+    @callback
+    def async_forget_entry(self, entry_id: str) -> None:
+        """Delete the repair issues of an entry that is being removed."""
+        for key in ("no_phone", "old_relay"):
+            ir.async_delete_issue(self._hass, DOMAIN, f"{key}_{entry_id}")
+
     def _tracked(self, region: str | None = None) -> list[TrackedEntry]:
         """Return the entries, or those of a region."""
         return [
@@ -770,13 +776,16 @@ class OutageNotifier:
                         "receiver_unreachable",
                         _placeholders("name", state.name),
                     )
-        for entry_id, tracked in self._entries.items():
-            entry = tracked.entry
+        # A reload must not recreate an issue that the user has ignored.
+        for entry in self._hass.config_entries.async_entries(
+            DOMAIN, include_disabled=False
+        ):
             options = entry.options.get(CONF_NOTIFICATIONS, {})
             kinds = {receiver.kind for receiver in receivers_of(entry)}
             if options.get(CONF_BEFORE) and kinds <= {ReceiverKind.BELL}:
                 key = "no_phone" if notifications_enabled(entry) else "old_relay"
-                found[f"{key}_{entry_id}"] = key, _placeholders("entry", entry.title)
+                placeholders = _placeholders("entry", entry.title)
+                found[f"{key}_{entry.entry_id}"] = key, placeholders
         for issue_id in self._issues - found.keys():
             ir.async_delete_issue(self._hass, DOMAIN, issue_id)
         for issue_id, (key, placeholders) in found.items():

@@ -8,8 +8,9 @@ from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_OFF
 from homeassistant.core import HomeAssistant
 
 from .blueprint_installer import old_relay_inputs, old_relays
-from .const import CONF_ENABLED, CONF_NOTIFICATIONS
+from .const import CONF_BEFORE, CONF_ENABLED, CONF_NOTIFICATIONS, DOMAIN
 from .flows.receivers import phone_subentries, relay_settings, relay_subentries
+from .notifications.notifier import notifications_enabled
 from .notifications.subentries import async_add_receiver
 
 
@@ -37,19 +38,26 @@ class SwitchToKeycard(ConfirmRepairFlow):
                 {ATTR_ENTITY_ID: automations},
                 blocking=True,
             )
-        for receiver in (
+        receivers = [
             *relay_subentries(self.hass, inputs),
             *phone_subentries(self.hass),
-        ):
-            async_add_receiver(self.hass, entry, receiver)
-        notifications = {
-            **entry.options[CONF_NOTIFICATIONS],
-            **(relay_settings(inputs[0]) if inputs else {}),
-            CONF_ENABLED: True,
-        }
-        self.hass.config_entries.async_update_entry(
-            entry, options={**entry.options, CONF_NOTIFICATIONS: notifications}
-        )
+        ]
+        # The automations that are now off may have notified for other entries, too.
+        for one in self.hass.config_entries.async_entries(DOMAIN):
+            known = one.options.get(CONF_NOTIFICATIONS, {})
+            waits = known.get(CONF_BEFORE) and not notifications_enabled(one)
+            if one is not entry and not waits:
+                continue
+            for receiver in receivers:
+                async_add_receiver(self.hass, one, receiver)
+            notifications = {
+                **known,
+                **(relay_settings(inputs[0]) if inputs else {}),
+                CONF_ENABLED: True,
+            }
+            self.hass.config_entries.async_update_entry(
+                one, options={**one.options, CONF_NOTIFICATIONS: notifications}
+            )
         return await super().async_step_confirm(user_input)
 
 

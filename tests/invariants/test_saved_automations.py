@@ -162,6 +162,9 @@ async def test_the_switch_takes_the_recipients_over(
     entry = await updated_home(
         home, compatible_entry, hass_storage, "after_0.1.0", automation
     )
+    silent = {"notifications": {"before": True, "enabled": False}}
+    other = MockConfigEntry(domain=DOMAIN, options=silent)
+    other.add_to_hass(home.hass)
     issue = ir.async_get(home.hass).async_get_issue(
         DOMAIN, f"old_relay_{entry.entry_id}"
     )
@@ -183,6 +186,12 @@ async def test_the_switch_takes_the_recipients_over(
         "quiet_from": "01:00:00",
         "quiet_to": "01:30:00",
     }
+    # The same automations may have notified for it.
+    assert other.options == {"notifications": entry.options["notifications"]}
+    assert [one.unique_id for one in other.subentries.values()] == [
+        f"phone:{phone.device_id}",
+        "entity:notify.mail",
+    ]
     home.simulator.apply(DOWN)
     await home.run(600)
     home.simulator.apply(UP)

@@ -190,6 +190,27 @@ async def test_an_iphone_gets_levels_instead_of_channels(
     assert (older.live, android.live) == ([], [])
 
 
+async def test_the_state_of_a_car_stays_off_locked_screens(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, new_phone: NewPhone
+) -> None:
+    home.simulator.cars["Ada"].locked = False
+    iphone = await new_phone("iPhone", system="ios", live_activities=False)
+    android = await new_phone("Android")
+    await settled_with(
+        home,
+        compatible_entry,
+        *(receiver("phone", one.device_id, one.name) for one in (iphone, android)),
+    )
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    (private,), (reduced,) = android.notifications, iphone.notifications
+    assert private["message"].endswith("\nUnlocked when last seen: Ada.")
+    assert private["data"]["visibility"] == "private"
+    assert "nlocked when" not in str(iphone.pushed)
+    assert reduced["message"] == private["message"].rpartition("\n")[0]
+    assert "nlocked when" not in str(android.live)
+
+
 async def test_a_phone_that_returns_is_notified(
     home: HomeUnderTest, watching_entry: MockConfigEntry, new_phone: NewPhone
 ) -> None:

@@ -87,6 +87,7 @@ def in_words(
         (
             NotificationResult(
                 sent=("Anne's phone", "Home Assistant"),
+                received=("Anne's phone",),
                 acknowledged=("Anne's phone",),
                 persons_without_phone=("Ben",),
             ),
@@ -95,6 +96,7 @@ def in_words(
                     "ready_receivers",
                     {"receivers": r"Anne\'s phone, Home Assistant"},
                 ),
+                ("ready_received", {"receivers": r"Anne\'s phone"}),
                 ("ready_pressed", {"receivers": r"Anne\'s phone"}),
                 ("ready_no_phone", {"persons": "Ben"}),
             ],

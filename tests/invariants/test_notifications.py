@@ -230,12 +230,17 @@ async def test_a_drill_reports_the_notified_receivers(
     )
     await home.perform("press", f"button.{_cloud(home)}_start_a_drill")
     await home.run(5)
+    received = phone.notifications[0]["data"]
+    await phone.fire("mobile_app_notification_received", **received)
     await phone.press("Got it")
     await home.perform("press", f"button.{_cloud(home)}_end_the_drill")
     report = entry.runtime_data.drill.readiness
     assert report is not None
-    assert {name: sorted(report[name]) for name in ("sent", "failed", "got_it")} == {
+    assert {
+        name: sorted(report[name]) for name in ("sent", "received", "failed", "got_it")
+    } == {
         "sent": ["Anne's phone", "bell"],
+        "received": ["Anne's phone"],
         "failed": ["Anne's old phone", "Cleo's phone"],
         "got_it": ["Anne's phone"],
     }

@@ -32,7 +32,10 @@ class NotificationResult:
     """Whether Keycard itself notifies its receivers."""
 
     sent: tuple[str, ...] = ()
-    """Receivers of Keycard's own notification; its arrival is not confirmed."""
+    """Receivers of Keycard's own notification, which may not have arrived."""
+
+    received: tuple[str, ...] = ()
+    """Receivers of which the app has confirmed the arrival."""
 
     failed: tuple[str, ...] = ()
     """Receivers to which no notification could be handed over."""
@@ -85,6 +88,7 @@ class Readiness:
             ],
             "receivers": list(self.notifications.receivers),
             "sent": list(self.notifications.sent),
+            "received": list(self.notifications.received),
             "failed": list(self.notifications.failed),
             "got_it": list(self.notifications.acknowledged),
             "without_phone": list(self.notifications.persons_without_phone),
@@ -132,6 +136,7 @@ def _notification_lines(
             yield translations.format("ready_did_not_run", name=name)
     for key, names in (
         ("ready_receivers", results.sent),
+        ("ready_received", results.received),
         ("ready_failed", results.failed),
         ("ready_pressed", results.acknowledged),
     ):

@@ -229,6 +229,7 @@ class DrillRunner:
             result,
             enabled=notifications_enabled(entry),
             sent=tuple(state.name for state in states if state.notified),
+            received=tuple(state.name for state in states if state.received),
             failed=tuple(
                 state.name for state in states if state.failures and not state.notified
             ),

@@ -11,6 +11,7 @@ from homeassistant.util import dt as dt_util
 
 from custom_components.keycard.notifications.record import FailedCommand
 from custom_components.keycard.notifications.text import (
+    MAX_TITLE,
     CardReader,
     NoticeVehicle,
     Translations,
@@ -343,6 +344,17 @@ def test_every_notice_of_a_drill_fits_and_says_so(words: Translations) -> None:
     title, text = mark_as_drill(words, EventType.ENDED, (said, "\n".join(lines)))
     assert len(title) <= 40
     assert text.split("\n") == [*lines, drill]
+
+
+def test_titles_of_reports_and_limits_fit(words: Translations) -> None:
+    titles = [
+        words.format(key)
+        for key in ("lock_up_title_locked", "lock_up_title_check", "limit_title")
+    ]
+    # In a drill, no car is locked.
+    titles.append(words.format("drill_title", title=titles[1]))
+    for title in (*titles, words.format("test_title")):
+        assert 0 < len(title) <= MAX_TITLE, title
 
 
 @pytest.mark.parametrize("early", ["drill_broken", "drill_restarted"])

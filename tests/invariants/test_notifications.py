@@ -308,6 +308,27 @@ async def test_entries_from_before_get_the_bell_and_a_hint(
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
 
 
+async def test_notifications_that_the_user_turns_off_need_no_hint(
+    home: HomeUnderTest, watching_entry: MockConfigEntry
+) -> None:
+    hass = home.hass
+    watching_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        watching_entry,
+        options={**watching_entry.options, "notifications": {"before": True}},
+    )
+    entry = await home.set_up_operational(watching_entry)
+    hints = {f"no_phone_{entry.entry_id}", f"old_relay_{entry.entry_id}"}
+    issues = ir.async_get(hass)
+    assert hints & {issue for _, issue in issues.issues}
+    flows = hass.config_entries.options
+    result = await flows.async_init(entry.entry_id)
+    for step in ({"next_step_id": "notifications"}, {"enabled": False}):
+        result = await flows.async_configure(result["flow_id"], step)
+    await home.run(1)
+    assert not hints & {issue for _, issue in issues.issues}
+
+
 async def test_an_entry_that_is_removed_takes_its_hint_along(
     home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:

@@ -37,6 +37,7 @@ from homeassistant.helpers.selector import (
 
 from ..const import (
     CONF_ALL_CLEAR,
+    CONF_BEFORE,
     CONF_BREAKS,
     CONF_ENABLED,
     CONF_NOTIFICATIONS,
@@ -383,6 +384,9 @@ class NotificationOptions(OptionsFlowWithReload):
         known = options.get(CONF_NOTIFICATIONS, {})
         if user_input is not None:
             self.automatic_reload = False
+            if known.get(CONF_ENABLED, True) and not user_input[CONF_ENABLED]:
+                # A user who turns notifications off needs no hint about them.
+                known = {**known, CONF_BEFORE: False}
             return self.async_create_entry(
                 data={**options, CONF_NOTIFICATIONS: {**known, **user_input}}
             )

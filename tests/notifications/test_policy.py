@@ -535,6 +535,16 @@ def test_the_record_is_bounded_and_keeps_open_notices() -> None:
     assert "eu" in world.record.situations
 
 
+def test_a_new_situation_takes_the_place_of_the_oldest_open_one() -> None:
+    world = World()
+    for number in range(MAX_SITUATIONS):
+        other = world.record.situation(f"other{number}", SituationKind.OUTAGE, NOON)
+        world.record.receiver(other, ANNE.id).keys = dict(ADA)
+    assert world.go(HOURS) == [("anne", "take")]
+    assert len(world.record.situations) == MAX_SITUATIONS
+    assert "other0" not in world.record.situations
+
+
 @pytest.mark.parametrize(
     "broken",
     [

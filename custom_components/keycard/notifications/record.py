@@ -310,7 +310,7 @@ class NotificationRecord:
             found = self.situations[situation_id] = SituationRecord(
                 kind=kind, seen=utcnow
             )
-            self._prune()
+            self._prune(new=situation_id)
         found.seen = min(found.seen, utcnow)
         return found
 
@@ -363,10 +363,12 @@ class NotificationRecord:
 
     # Storage
 
-    def _prune(self) -> None:
-        """Remove the oldest situations, ended ones first."""
+    def _prune(self, new: str | None = None) -> None:
+        """Remove the oldest situations, ended ones first, but not a new one."""
         surplus = len(self.situations) - MAX_SITUATIONS
-        oldest = sorted(self.situations, key=lambda one: self.situations[one].open)
+        oldest = sorted(
+            self.situations, key=lambda one: (one == new, self.situations[one].open)
+        )
         for situation_id in oldest[: max(0, surplus)]:
             del self.situations[situation_id]
 

@@ -247,6 +247,37 @@ async def test_a_phone_that_returns_is_notified(
     assert issue not in ir.async_get(hass).issues
 
 
+async def test_a_renamed_phone_is_notified_by_its_new_action(
+    home: HomeUnderTest, watching_entry: MockConfigEntry, new_phone: NewPhone
+) -> None:
+    phone = await new_phone("old name")
+    await settled_with(
+        home, watching_entry, receiver("phone", phone.device_id, phone.name)
+    )
+    actions = home.hass.services.async_services_for_domain
+    assert "mobile_app_old_name" in actions("notify")
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    changed = {
+        "app_data": {"push_token": "token", "push_url": phone.push_url},
+        "app_version": "1",
+        "device_name": "new name",
+        "manufacturer": "Google",
+        "model": "Pixel 12",
+        "os_version": "15",
+    }
+    await phone.send("update_registration", changed)
+    await home.run(1)
+    assert "mobile_app_new_name" in actions("notify")
+    assert "mobile_app_old_name" not in actions("notify")
+    home.simulator.apply(UP)
+    await home.run(1200)
+    assert phone.titles == [
+        "Take your keycard and key fob",
+        "All clear: Tesla's cloud is back",
+    ]
+
+
 async def test_changed_receivers_and_settings_interrupt_nothing(
     home: HomeUnderTest, compatible_entry: MockConfigEntry, phone: Phone
 ) -> None:

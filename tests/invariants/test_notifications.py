@@ -47,6 +47,7 @@ async def test_a_phone_is_notified_from_the_outage_to_the_all_clear(
     assert data["tag"] == "keycard_eu"
     assert (data["importance"], data["channel"]) == ("high", "Tesla outages")
     assert data["chronometer"] is True
+    assert data["confirmation"] is True
     assert data["visibility"] == "public"
     assert data["clickAction"].startswith("/config/devices/device/")
     assert [one["title"] for one in data["actions"]] == ["Got it", "Remind me in 1 h"]

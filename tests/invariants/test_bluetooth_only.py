@@ -21,7 +21,7 @@ from harness.bluetooth_proxy import BluetoothProxy, async_add_proxy
 from simulator import Simulator
 from simulator.vehicle.car import Car
 from tests.config_entries import hosts_options
-from tests.flow_steps import open_options, submit_options
+from tests.flow_steps import assert_leads_to_device, open_options, submit_options
 
 from .home import LOCK, HomeUnderTest, assert_available, states_of
 from .paired_vehicle import assert_paired, key_subentry, with_paired_vehicle
@@ -111,8 +111,7 @@ async def test_a_car_is_set_up_without_an_account(
     await page.wait_for_card_request("Ada")
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
-    assert page.result["type"] is FlowResultType.CREATE_ENTRY
-    assert page.result["description_placeholders"]["drill"]
+    assert_leads_to_device(home.hass, page.result)
     entry = the_entry(home.hass)
     wanted = alone(home, key=True)
     assert (entry.title, entry.unique_id) == ("Ada", vin)

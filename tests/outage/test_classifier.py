@@ -416,6 +416,8 @@ SECTIONS = '"charge_state":null,"climate_state":null,"drive_state":null'
             False,
         ),
         (RequestType.DATA, '{"response":[]}', False),
+        (RequestType.DATA, '{"response":{"state":[]}}', False),
+        (RequestType.DATA, '{"response":{"state":null}}', False),
         (RequestType.DATA, "null", False),
     ],
 )

@@ -203,7 +203,8 @@ def _reports_offline(request: _Request) -> bool:
     return without_data and vehicle.get("state") in _NOT_ONLINE
 
 
-_NOT_ONLINE = frozenset({"offline", "asleep", "waking"})
+# A tuple: a host may answer with anything, and a list has no hash.
+_NOT_ONLINE = ("offline", "asleep", "waking")
 _out_of_reach_words = _says(*CAR_PHRASES)
 _refused_sign_in = _both(
     _from_to(0, 499), _json, _says('"invalid_grant"', '"login_required"')

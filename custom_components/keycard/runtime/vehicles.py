@@ -164,9 +164,15 @@ class VehicleManager:
         names = dict[str, str]()
         for vin, vehicle in vehicles.items():
             label = None if vehicle.has_name else labels[vin]
-            # The ID of a vehicle without a VIN says nothing to a user.
-            vehicle.device_name = label if is_vin(vin) else None
             device = self._device(vin)
+            # The ID of a vehicle without a VIN says nothing to a user.
+            device_name = label if is_vin(vin) else None
+            if device is not None and device_name not in (None, vehicle.device_name):
+                # Another vehicle of this name was added.
+                dr.async_get(self._hass).async_update_device(
+                    device.id, name=device_name
+                )
+            vehicle.device_name = device_name
             own = device and device.name_by_user and parse_text(device.name_by_user)
             names[vin] = own or label or vehicle.name
         for vin, name in unique_labels(names).items():

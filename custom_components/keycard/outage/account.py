@@ -314,13 +314,13 @@ class AccountStatus:
         refusals = stored.get("refusals")
         if refusals is None:
             refusals = _refusals_of(stored)
-        for kept in refusals:
-            category, vehicle_id = kept["category"], kept["car"]
+        for refusal_data in refusals:
+            category, vehicle_id = refusal_data["category"], refusal_data["car"]
             key = None if category is None else (Category(category), vehicle_id)
             self._refusals[key] = _Refusal(
-                reason=Reason(kept["reason"]),
-                until=monotonic + max(0.0, kept["paused"] - away),
-                count=kept["times"],
+                reason=Reason(refusal_data["reason"]),
+                until=monotonic + max(0.0, refusal_data["paused"] - away),
+                count=refusal_data["times"],
             )
 
 

@@ -352,10 +352,10 @@ class AccountCallHealth:
 
     def restore_vehicles(self, stored: dict[str, StoredVehicle]) -> None:
         """Restore stored data."""
-        for vehicle_id, kept in stored.items():
+        for vehicle_id, vehicle_data in stored.items():
             calls = self.get_or_create(vehicle_id or None)
             self._activate(vehicle_id)
-            calls.model = kept["model"]
-            calls.intermittent = kept["flawed"]
-            for subsystem in kept["down"]:
+            calls.model = vehicle_data["model"]
+            calls.intermittent = vehicle_data["flawed"]
+            for subsystem in vehicle_data["down"]:
                 calls.trackers[Subsystem(subsystem)].down = True

@@ -169,9 +169,9 @@ class OutageDetector:
 
     def assess(self, monotonic: float, utcnow: datetime) -> Assessment:
         """Return the current assessment."""
-        own = self.host_monitor.tracker(self.region)
-        self._update_trackers(own, monotonic)
-        found = self._evaluate_rules(own, monotonic)
+        own_host = self.host_monitor.tracker(self.region)
+        self._update_trackers(own_host, monotonic)
+        found = self._evaluate_rules(own_host, monotonic)
         if found is None:
             return self.assessment
         if (since := self._since(found, monotonic, utcnow)) != found.since:
@@ -180,18 +180,18 @@ class OutageDetector:
         self.host_monitor.set_outage_active(self, on=self.assessment.status in OUTAGES)
         return self.assessment
 
-    def _update_trackers(self, own: HealthTracker, monotonic: float) -> None:
-        self._follow_host(own, monotonic)
+    def _update_trackers(self, own_host: HealthTracker, monotonic: float) -> None:
+        self._follow_host(own_host, monotonic)
         if not self.host_monitor.internet_down:
-            outage = self.assessment.since is not None or own.down
-            self._calls.confirm(own, outage=outage)
+            outage = self.assessment.since is not None or own_host.down
+            self._calls.confirm(own_host, outage=outage)
         self._calls.update(monotonic)
-        if own.health(monotonic) is Health.UP:
+        if own_host.health(monotonic) is Health.UP:
             if self._token_refresh.confirmable:
                 self._token_refresh.confirm()
-            since = max(self._started_at, own.last_bad or self._started_at)
+            since = max(self._started_at, own_host.last_bad or self._started_at)
             self._calls.release_refused(self.account, monotonic, since=since)
-        if own.failing or self.host_monitor.internet_down:
+        if own_host.failing or self.host_monitor.internet_down:
             self.stale_data.reset_timers(monotonic)
         self.stale_data.evaluate(monotonic)
         self.account.expire_limits(monotonic)
@@ -201,30 +201,30 @@ class OutageDetector:
                 or self.host_monitor.sign_in_healthy_since(refused)
             )
 
-    def _follow_host(self, own: HealthTracker, monotonic: float) -> None:
+    def _follow_host(self, own_host: HealthTracker, monotonic: float) -> None:
         """Restart or request calls when their host is suspected."""
-        if own.suspected_at is None:
-            if self._host_suspected_at is not None and not own.down:
+        if own_host.suspected_at is None:
+            if self._host_suspected_at is not None and not own_host.down:
                 self._calls.restart_suspicions(
                     monotonic, silent=not self._internet_was_down
                 )
             self._internet_was_down = False
         else:
-            if own.suspected_at != self._host_suspected_at:
+            if own_host.suspected_at != self._host_suspected_at:
                 self._calls.request_now(monotonic)
             self._internet_was_down = (
                 self._internet_was_down or self.host_monitor.internet_down
             )
-        self._host_suspected_at = own.suspected_at
+        self._host_suspected_at = own_host.suspected_at
 
     def _evaluate_rules(
-        self, own: HealthTracker, monotonic: float
+        self, own_host: HealthTracker, monotonic: float
     ) -> Assessment | None:
         """Evaluate the decision table; None keeps the last assessment."""
-        if not self._has_evidence(own, monotonic):
+        if not self._has_evidence(own_host, monotonic):
             return None
-        health = own.health(monotonic)
-        count = self._calls.count(monotonic, self._counts_since(own, health))
+        health = own_host.health(monotonic)
+        count = self._calls.count(monotonic, self._counts_since(own_host, health))
         outcome = self._outcome(count)
         other_regions = self._other_regions()
 
@@ -243,7 +243,9 @@ class OutageDetector:
             and outcome is FailureExtent.ALL_FAIL
             and health is Health.UP
         ):
-            if not own.is_settled(monotonic) or self._is_catching_up(own, monotonic):
+            if not own_host.is_settled(monotonic) or self._is_catching_up(
+                own_host, monotonic
+            ):
                 return None
             return Assessment(
                 status=Status.PROVIDER_DOWN,
@@ -251,12 +253,12 @@ class OutageDetector:
                 other_regions=other_regions,
             )
         calls_prove = outcome is FailureExtent.ALL_FAIL and not self.third_party
-        if calls_prove or (own.down and not count.fine):
+        if calls_prove or (own_host.down and not count.fine):
             return Assessment(
                 status=Status.OUTAGE,
                 scope=self._scope(other_regions),
                 subsystems=_subsystems(
-                    (Subsystem.STATUS, own.down),
+                    (Subsystem.STATUS, own_host.down),
                     (Subsystem.API, outcome is FailureExtent.ALL_FAIL),
                 ),
                 other_regions=other_regions,
@@ -271,7 +273,7 @@ class OutageDetector:
             return self._find_partial(count, other_regions, monotonic)
         if (degraded := self._find_degraded(monotonic, other_regions)) is not None:
             return degraded
-        if own.verified and not own.is_settled(monotonic):
+        if own_host.verified and not own_host.is_settled(monotonic):
             return None
         if self.host_monitor.sign_in_down or self._token_refresh.down:
             return Assessment(
@@ -304,24 +306,24 @@ class OutageDetector:
                 status=Status.OPERATIONAL, scope=Scope.NONE, other_regions=other_regions
             )
         return Assessment(
-            missing_evidence=self._missing(own),
+            missing_evidence=self._missing(own_host),
             other_regions=other_regions,
             affected=self.assessment.affected,
         )
 
-    def _has_evidence(self, own: HealthTracker, monotonic: float) -> bool:
+    def _has_evidence(self, own_host: HealthTracker, monotonic: float) -> bool:
         """Return whether there is evidence since the start."""
         return (
-            own.last_good is not None
-            or own.failing
+            own_host.last_good is not None
+            or own_host.failing
             or self._calls.has_evidence(monotonic)
         )
 
-    def _counts_since(self, own: HealthTracker, health: Health) -> float | None:
+    def _counts_since(self, own_host: HealthTracker, health: Health) -> float | None:
         """Return the time since which calls count during the current failure."""
         if health not in _UNWELL:
             return self._calls.started_at()
-        return self._started_at if own.started_at is None else own.started_at
+        return self._started_at if own_host.started_at is None else own_host.started_at
 
     def _outcome(self, count: VehicleTally) -> FailureExtent:
         if not count.failing:
@@ -332,12 +334,12 @@ class OutageDetector:
             FailureExtent.SOME_FAIL if count.fine or partial else FailureExtent.ALL_FAIL
         )
 
-    def _is_catching_up(self, own: HealthTracker, monotonic: float) -> bool:
+    def _is_catching_up(self, own_host: HealthTracker, monotonic: float) -> bool:
         """Return whether a third party may still be recovering from an outage."""
         return (
             self.assessment.status in OUTAGES
-            and own.cleared_at is not None
-            and monotonic - own.cleared_at < RECENT
+            and own_host.cleared_at is not None
+            and monotonic - own_host.cleared_at < RECENT
         )
 
     def _other_regions(self) -> tuple[str, ...]:
@@ -416,12 +418,12 @@ class OutageDetector:
             return Scope.VEHICLE, ()
         return Scope.MODEL, _names(models)
 
-    def _missing(self, own: HealthTracker) -> tuple[MissingEvidence, ...]:
-        if own.inconclusive_reason is not None:
-            return (MissingEvidence(own.inconclusive_reason.value),)
-        if not own.verified:
+    def _missing(self, own_host: HealthTracker) -> tuple[MissingEvidence, ...]:
+        if own_host.inconclusive_reason is not None:
+            return (MissingEvidence(own_host.inconclusive_reason.value),)
+        if not own_host.verified:
             return (MissingEvidence.FIRST_ANSWER,)
-        if own.exhausted:
+        if own_host.exhausted:
             return (MissingEvidence.UNRELATED_ANSWER,)
         return (MissingEvidence.RECENT_ANSWER,)
 

@@ -260,6 +260,6 @@ class StaleDataDetector:
         """Restore stored data."""
         self.stale_vehicles = frozenset(stored["still"])
         self._stale_at = monotonic
-        for kept in stored["paces"]:
-            witness = self._source(kept["car"], kept["path"])
-            witness.gaps.extend([kept["pace"]] * GAPS_NEEDED)
+        for interval in stored["paces"]:
+            witness = self._source(interval["car"], interval["path"])
+            witness.gaps.extend([interval["pace"]] * GAPS_NEEDED)

@@ -202,24 +202,26 @@ class HostMonitor:
     def due(self, monotonic: float) -> list[Endpoint]:
         """Return the endpoints to probe now, and mark them as sent."""
         self._suspect_overdue(monotonic)
-        asked = [item for item in self._hosts.values() if item.due_at() <= monotonic]
-        asked += self._control_probes(asked, monotonic)
-        for item in asked:
+        due_hosts = [
+            item for item in self._hosts.values() if item.due_at() <= monotonic
+        ]
+        due_hosts += self._control_probes(due_hosts, monotonic)
+        for item in due_hosts:
             item.mark_sent(monotonic)
             item.next_at = monotonic + self._interval(item, monotonic)
-        return [item.endpoint for item in asked]
+        return [item.endpoint for item in due_hosts]
 
     def _control_probes(
-        self, asked: list[_HostState], monotonic: float
+        self, due_hosts: list[_HostState], monotonic: float
     ) -> list[_HostState]:
         """Return the control hosts to probe together with suspected hosts."""
         found: list[_HostState] = []
-        for suspect in asked:
+        for suspect in due_hosts:
             if suspect.unrelated or suspect.tracker.suspected_at is None:
                 continue
             for item in (*self._control_hosts, *self._control_hosts_of(suspect)):
                 if (
-                    item not in (*asked, *found)
+                    item not in (*due_hosts, *found)
                     and monotonic - item.sent_at >= _CONTROL_GAP
                 ):
                     found.append(item)
@@ -248,13 +250,13 @@ class HostMonitor:
         item = self._regions[region]
         item.called_at = max(item.called_at, sent_at)
 
-    def is_settled_since(self, sent_at: float, monotonic: float) -> bool:
+    def is_settled_since(self, since: float, monotonic: float) -> bool:
         """Return whether every host was probed since then, and its health is settled.
 
         A probe just before also counts, as it is not repeated.
         """
         return all(
-            item.sent_at > sent_at - GOOD_WITHIN
+            item.sent_at > since - GOOD_WITHIN
             and not item.pending
             and not item.series
             and (item.unrelated or item.tracker.is_settled(monotonic))
@@ -262,7 +264,9 @@ class HostMonitor:
         )
 
     def _probe_soon(self, item: _HostState, at: float) -> None:
-        if not item.series and not any(at - ask < GOOD_WITHIN for ask in item.pending):
+        if not item.series and not any(
+            at - sent_at < GOOD_WITHIN for sent_at in item.pending
+        ):
             item.next_at = min(item.next_at, at)
 
     def _suspect_overdue(self, monotonic: float) -> None:
@@ -407,17 +411,18 @@ class HostMonitor:
         if suspect in self._sign_in and self._home_doubted:
             return False
         first, last = suspect.tracker.failed_between
-        goods = [
-            asked_at
+        good_sent = [
+            sent_at
             for witness in self._control_hosts_of(suspect)
-            for asked_at in witness.good_sent
-            if first - _CONTRAST_BEFORE <= asked_at <= last + _CONTRAST_AFTER
+            for sent_at in witness.good_sent
+            if first - _CONTRAST_BEFORE <= sent_at <= last + _CONTRAST_AFTER
         ]
-        if not goods:
+        if not good_sent:
             return False
-        latest = max(goods)
+        latest = max(good_sent)
         return (
-            latest >= last - _CONTRAST_BEFORE and latest - min(goods) >= _CONTRAST_SPAN
+            latest >= last - _CONTRAST_BEFORE
+            and latest - min(good_sent) >= _CONTRAST_SPAN
         )
 
     def _apply_alert_interval(self, monotonic: float) -> None:
@@ -446,6 +451,6 @@ class HostMonitor:
     def restore_hosts(self, stored: dict[str, StoredHost]) -> None:
         """Restore stored data of the hosts that are still probed."""
         for target, item in self._hosts.items():
-            if (kept := stored.get(target.url)) is not None:
-                item.tracker.verified = kept["verified"]
-                item.tracker.down = kept["down"] and not item.unrelated
+            if (host_data := stored.get(target.url)) is not None:
+                item.tracker.verified = host_data["verified"]
+                item.tracker.down = host_data["down"] and not item.unrelated

@@ -317,33 +317,33 @@ class OutageLog:
         outages: list[Outage] = []
         if skipped is None:
             skipped = Skipped()
-        for kept in stored:
+        for outage_data in stored:
             with skipped.part("an outage"):
-                check_type(kept, StoredOutage)
-                outages.append(_outage_from_stored(kept))
+                check_type(outage_data, StoredOutage)
+                outages.append(_outage_from_stored(outage_data))
         self.outages = _bounded(outages)
 
 
-def _outage_from_stored(kept: StoredOutage) -> Outage:
-    start = parse_stored_time(kept["start"])
-    end = parse_stored_time(kept["end"]) if kept["end"] else None
+def _outage_from_stored(outage_data: StoredOutage) -> Outage:
+    start = parse_stored_time(outage_data["start"])
+    end = parse_stored_time(outage_data["end"]) if outage_data["end"] else None
     # Earlier versions stored no length.
-    length = kept.get("length", ((end or start) - start).total_seconds())
+    length = outage_data.get("length", ((end or start) - start).total_seconds())
     if not 0 <= length < _LONGEST:
         raise ValueError("a length has an invalid format")
-    seen = kept.get("seen", kept["end"] or kept["start"])
+    seen = outage_data.get("seen", outage_data["end"] or outage_data["start"])
     return Outage(
-        region=kept["region"],
+        region=outage_data["region"],
         start=start,
         end=end,
-        status=Status(kept["status"]),
-        scope=Scope(kept["scope"]),
+        status=Status(outage_data["status"]),
+        scope=Scope(outage_data["scope"]),
         length=timedelta(seconds=length),
         last_seen=parse_stored_time(seen),
-        notified_by=kept["told_by"],
-        notified_vehicles=set(kept["told"]),
-        entry_ids=set(kept["reporters"]),
-        abandoned=kept.get("left", False),
+        notified_by=outage_data["told_by"],
+        notified_vehicles=set(outage_data["told"]),
+        entry_ids=set(outage_data["reporters"]),
+        abandoned=outage_data.get("left", False),
     )
 
 

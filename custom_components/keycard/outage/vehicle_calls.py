@@ -332,8 +332,8 @@ class VehicleCallHealth:
         count = len(self.recent)
         if not self.intermittent and count < _INTERMITTENT:
             return
-        goods = [good for _, good in self.recent]
-        bad = count - sum(goods)
+        results = [good for _, good in self.recent]
+        bad = count - sum(results)
         if self.intermittent:
             self.intermittent = (
                 count < _INTERMITTENT_CALLS or bad >= count * _INTERMITTENT_SPAN
@@ -341,7 +341,7 @@ class VehicleCallHealth:
             return
         if bad < _INTERMITTENT:
             return
-        fits = sum(was and not good for was, good in pairwise([True, *goods]))
+        fits = sum(was and not good for was, good in pairwise([True, *results]))
         self.intermittent = fits >= _INTERMITTENT and bad >= count * _INTERMITTENT_SHARE
 
     def is_working(self, monotonic: float, since: float | None) -> bool | None:
@@ -351,9 +351,9 @@ class VehicleCallHealth:
         """
         if self.api.down:
             return False
-        asked_at = self.api.last_good_sent
+        sent_at = self.api.last_good_sent
         oldest = monotonic - RECENT if since is None else max(since, monotonic - RECENT)
-        if asked_at is None or asked_at < oldest:
+        if sent_at is None or sent_at < oldest:
             return None
         return None if self.api.health(monotonic) is Health.DOUBTFUL else True
 

@@ -93,11 +93,17 @@ FATES = {
 
 @pytest.fixture
 def quick() -> Iterator[None]:
-    """Shorten waits: cars wake and unconfirmed states are requested at once."""
+    """Shorten waits: cars wake and unconfirmed states are requested at once.
+
+    No poll of its own comes between the state of a car and the command.
+    """
+    poller = "custom_components.keycard.runtime.vehicle_poller"
     with (
         patch("simulator.vehicle.car.WAKE_SECONDS", 0.05),
         patch("custom_components.keycard.transport.cloud._WAKE_POLL_INTERVAL", 0.06),
-        patch("custom_components.keycard.runtime.vehicle_poller.SOON", 0.0),
+        patch(f"{poller}.SOON", 0.0),
+        patch(f"{poller}.SUMMARY_INTERVAL", 1e9),
+        patch(f"{poller}.PRODUCTS_INTERVAL", 1e9),
     ):
         yield
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import false_alarms, random_outages, simulated_network
+from .bounds import report_misses
 from .progress import track
 from .random_outages import HANGS, Detection
 
@@ -96,11 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
         *_measure_false_alarms(console, options),
     ]
     console.print(f"Took {time.perf_counter() - began:.0f} s.")
-    for miss in misses:
-        console.print(f"[red]Missed:[/red] {miss}")
-    if not misses:
-        console.print("[green]All bounds are met.[/green]")
-    return 1 if misses else 0
+    return report_misses(console, misses)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

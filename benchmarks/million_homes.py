@@ -12,13 +12,14 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 
 if __name__ == "__main__":
     # The project's root must be in the path, run as a file or as a module.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.bounds import report_misses
+from benchmarks.progress import track
 from benchmarks.random_outages import FAILURES
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK, World
@@ -197,11 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     misses = [*_print_phases(console, load, options.homes)]
     _print_suspicions(console, load)
     console.print(f"Took {time.perf_counter() - began:.0f} s.")
-    for miss in misses:
-        console.print(f"[red]Missed:[/red] {miss}")
-    if not misses:
-        console.print("[green]All bounds are met.[/green]")
-    return 1 if misses else 0
+    return report_misses(console, misses)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -227,18 +224,9 @@ def _simulate_all(console: Console, options: argparse.Namespace) -> Load:
         (seed, options.failure)
         for seed in range(options.seed, options.seed + options.homes)
     ]
-    with (
-        get_context("spawn").Pool(options.jobs) as pool,
-        Progress(
-            *Progress.get_default_columns()[:-1],
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        ) as progress,
-    ):
-        shown = progress.add_task("homes", total=len(tasks))
-        for found in pool.imap_unordered(_simulate_task, tasks, chunksize=20):
-            progress.advance(shown)
+    with get_context("spawn").Pool(options.jobs) as pool:
+        results = pool.imap_unordered(_simulate_task, tasks, chunksize=20)
+        for found in track(console, "homes", results, len(tasks)):
             load.add(found)
     return load
 

@@ -1,4 +1,4 @@
-"""What the page of a device shows."""
+"""Entities on the pages of devices."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""What users see and chose in the registries outlives an upgrade."""
+"""Entity IDs, enabled states and names after an upgrade."""
 
 import json
 from pathlib import Path

@@ -57,10 +57,10 @@ class Message:
 
     quiet: bool = False
     urgent: bool = True
-    """Whether it may interrupt its person on iOS."""
+    """Whether the notification may interrupt its person on iOS."""
 
     live: bool = False
-    """Whether it is a live update."""
+    """Whether the notification is a live update."""
 
     private: str = ""
 

@@ -164,15 +164,9 @@ class VehicleManager:
         names = dict[str, str]()
         for vin, vehicle in vehicles.items():
             label = None if vehicle.has_name else labels[vin]
-            device = self._device(vin)
             # The ID of a vehicle without a VIN says nothing to a user.
-            device_name = label if is_vin(vin) else None
-            if device is not None and device_name not in (None, vehicle.device_name):
-                # Another vehicle of this name was added.
-                dr.async_get(self._hass).async_update_device(
-                    device.id, name=device_name
-                )
-            vehicle.device_name = device_name
+            vehicle.device_name = label if is_vin(vin) else None
+            device = self._device(vin)
             own = device and device.name_by_user and parse_text(device.name_by_user)
             names[vin] = own or label or vehicle.name
         for vin, name in unique_labels(names).items():
@@ -397,6 +391,9 @@ class VehicleManager:
             return
         coordinator = self._add(vehicle, PhysicalKey.NONE)
         self.async_update_names()
+        # Others of the same name are now named differently.
+        for vin in self.vehicles:
+            self._async_update_device(vin)
         self._on_added(coordinator)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):

@@ -309,16 +309,22 @@ async def test_entries_from_before_get_the_bell_and_a_hint(
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is None
 
 
+async def set_up_from_before(
+    home: HomeUnderTest, entry: MockConfigEntry
+) -> MockConfigEntry:
+    """Set up an entry that was made before Keycard sent notifications."""
+    entry.add_to_hass(home.hass)
+    home.hass.config_entries.async_update_entry(
+        entry, options={**entry.options, "notifications": {"before": True}}
+    )
+    return await home.set_up_operational(entry)
+
+
 async def test_notifications_that_the_user_turns_off_need_no_hint(
     home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
     hass = home.hass
-    watching_entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(
-        watching_entry,
-        options={**watching_entry.options, "notifications": {"before": True}},
-    )
-    entry = await home.set_up_operational(watching_entry)
+    entry = await set_up_from_before(home, watching_entry)
     hints = {f"no_phone_{entry.entry_id}", f"old_relay_{entry.entry_id}"}
     issues = ir.async_get(hass)
     assert hints & {issue for _, issue in issues.issues}
@@ -334,12 +340,7 @@ async def test_an_entry_that_is_removed_takes_its_hint_along(
     home: HomeUnderTest, watching_entry: MockConfigEntry
 ) -> None:
     hass = home.hass
-    watching_entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(
-        watching_entry,
-        options={**watching_entry.options, "notifications": {"before": True}},
-    )
-    entry = await home.set_up_operational(watching_entry)
+    entry = await set_up_from_before(home, watching_entry)
     issues = ir.async_get(hass)
     assert issues.async_get_issue(DOMAIN, f"no_phone_{entry.entry_id}") is not None
     await home.run_task(hass.config_entries.async_remove(entry.entry_id))

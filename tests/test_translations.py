@@ -147,15 +147,18 @@ def test_buttons_and_menus_are_called_by_their_names(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("table", ["triggers", "conditions"])
-def test_the_automation_editor_finds_each_by_tesla_or_keycard(
+def test_the_automation_editor_finds_each_by_tesla_and_by_keycard(
     table: str, language: str
 ) -> None:
     content = dict(strings(translations(language)))
     for key in keys_at(translations("en"), table):
+        # The search compares words with the name and the description, and nothing else.
         shown = (
             f"{content[f'{table}.{key}.name']} {content[f'{table}.{key}.description']}"
         )
-        assert re.search(r"Tesl|Keycard", shown), key
+        # It tolerates an inflected ending.
+        assert "Tesl" in shown, key
+        assert "Keycard" in shown, key
 
 
 # Location of the texts of each flow

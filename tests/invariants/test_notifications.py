@@ -1,17 +1,26 @@
 """Notifications on phones, from the outage to the all-clear."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from homeassistant.components import persistent_notification
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_mock_service,
 )
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
 
 from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.notifications import delivery
 from custom_components.keycard.repairs import SwitchToKeycard, async_create_fix_flow
 from harness.phone import Phone
 from simulator import Simulator
@@ -150,10 +159,97 @@ async def test_receivers_apply_without_a_reload(
     await home.run(5)
     assert len(phone.notifications) == 1
     hass.config_entries.async_remove_subentry(entry, one.subentry_id)
+    await home.run(5)
+    assert phone.live[1:] == [
+        ("keycard_eu", "clear_notification"),
+        ("keycard_eu_live", "clear_notification"),
+    ]
     home.simulator.apply(UP)
     await home.run(1200)
     assert len(phone.notifications) == 1
     assert entry.runtime_data.coordinator is coordinator
+
+
+async def test_a_removed_entry_takes_its_notice_along(
+    home: HomeUnderTest, watching_entry: MockConfigEntry, phone: Phone
+) -> None:
+    entry = await settled_with(
+        home,
+        watching_entry,
+        receiver("phone", phone.device_id, "Anne's phone"),
+        receiver("bell"),
+    )
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    bells = persistent_notification._async_get_or_create_notifications(home.hass)
+    assert "keycard_eu" in bells
+    await home.hass.config_entries.async_remove(entry.entry_id)
+    await home.run(5)
+    assert "keycard_eu" not in bells
+    assert phone.live[1:] == [
+        ("keycard_eu", "clear_notification"),
+        ("keycard_eu_live", "clear_notification"),
+    ]
+
+
+async def test_an_action_that_never_returns_is_given_up(
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_TIMEOUT", 0)
+    calls: list[ServiceCall] = []
+
+    async def hang(call: ServiceCall) -> None:
+        calls.append(call)
+        await asyncio.Event().wait()
+
+    home.hass.services.async_register("notify", "send_message", hang)
+    home.hass.states.async_set("notify.anne", "unknown")
+    await settled_with(home, watching_entry, receiver("entity", "notify.anne", "Anne"))
+    home.simulator.apply(DOWN)
+    await home.run(600)
+    assert len(calls) > 1
+
+
+@pytest.fixture
+async def dashboards(hass: HomeAssistant) -> None:
+    """Set up dashboards, which must come before the first request of a client."""
+    assert await async_setup_component(hass, "lovelace", {})
+
+
+async def test_a_tap_opens_the_wall_view_that_everyone_may_open(
+    home: HomeUnderTest,
+    watching_entry: MockConfigEntry,
+    dashboards: None,
+    phone: Phone,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    socket = await hass_ws_client(home.hass)
+    strategy = {"strategy": {"type": "custom:keycard"}}
+    plain: dict[str, Any] = {"views": []}
+    for path, admin, config in (
+        ("for-admins", True, strategy),
+        ("plain-view", False, plain),
+        ("empty-view", False, None),
+        ("wall-view", False, strategy),
+    ):
+        created = {"url_path": path, "title": path, "require_admin": admin}
+        await socket.send_json_auto_id(
+            {"type": "lovelace/dashboards/create", **created}
+        )
+        assert (await socket.receive_json())["success"]
+        if config is not None:
+            await socket.send_json_auto_id(
+                {"type": "lovelace/config/save", "url_path": path, "config": config}
+            )
+            assert (await socket.receive_json())["success"]
+    await settled_with(
+        home, watching_entry, receiver("phone", phone.device_id, "Anne's phone")
+    )
+    home.simulator.apply(DOWN)
+    await home.run(240)
+    assert phone.notifications[0]["data"]["clickAction"] == "/wall-view"
 
 
 async def test_a_drill_notifies_the_same_receivers(

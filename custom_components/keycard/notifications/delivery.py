@@ -1,5 +1,6 @@
 """Deliver notifications through Home Assistant."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from homeassistant.components.notify import (
 )
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
 from homeassistant.core import Context, HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .receivers import Receiver, ReceiverKind
@@ -27,7 +29,10 @@ MOBILE_APP: Final = "mobile_app"
 # The phone passes this on in its events; iOS passes on no tag.
 ATTR_TOKEN: Final = "keycard_token"
 
+_STRATEGY: Final = "custom:keycard"
 _CLEAR = "clear_notification"
+# The app's own timeout for a push is shorter.
+_TIMEOUT = 60
 _LIVE_UPDATES_ANDROID = 16
 
 _ICON = "mdi:key-wireless"
@@ -116,6 +121,25 @@ class Delivery:
             chosen = chosen.get("language")
         return chosen if isinstance(chosen, str) else None
 
+    async def async_wall_view(self) -> str | None:
+        """Return the path of a dashboard of Keycard that every user may open."""
+        if "lovelace" not in self._hass.config.components:
+            return None
+        from homeassistant.components.lovelace.const import LOVELACE_DATA  # noqa: PLC0415 - installed where it is set up
+
+        for path, dashboard in self._hass.data[LOVELACE_DATA].dashboards.items():
+            if (dashboard.config or {}).get("require_admin"):
+                continue
+            try:
+                config = await dashboard.async_load(False)
+            except HomeAssistantError:
+                # It has no configuration, or an invalid one.
+                continue
+            strategy = config.get("strategy")
+            if isinstance(strategy, Mapping) and strategy.get("type") == _STRATEGY:
+                return f"/{path or 'lovelace'}"
+        return None
+
     # Sending
 
     async def async_send(
@@ -167,9 +191,10 @@ class Delivery:
 
     async def _async_call(self, action: str, data: dict[str, Any]) -> None:
         try:
-            await self._hass.services.async_call(
-                NOTIFY_DOMAIN, action, data, blocking=True
-            )
+            async with asyncio.timeout(_TIMEOUT):
+                await self._hass.services.async_call(
+                    NOTIFY_DOMAIN, action, data, blocking=True
+                )
         except Exception as err:
             # An action of another integration may raise anything.
             raise DeliveryError(type(err).__name__) from err

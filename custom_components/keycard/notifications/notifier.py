@@ -201,16 +201,36 @@ class OutageNotifier:
     @callback
     def async_apply_receivers(self) -> None:
         """Apply added, changed and removed receivers and their settings."""
-        self._record.forget_receivers(
+        known = {
             receiver.id
             for entry in self._hass.config_entries.async_entries(DOMAIN)
             for receiver in receivers_of(entry)
-        )
+        }
+        for situation_id, situation in self._record.situations.items():
+            tag = _tag(situation_id, situation.kind)
+            for receiver_id, state in situation.receivers.items():
+                if receiver_id not in known and state.shown:
+                    tags = [tag] if state.live is None else [tag, _live_tag(tag)]
+                    self._hass.async_create_background_task(
+                        self._async_clear(Receiver.from_id(receiver_id), tags),
+                        f"{DOMAIN} notification",
+                    )
+        self._record.forget_receivers(known)
+        self._store.async_save_soon()
         self.async_schedule()
+
+    async def _async_clear(self, receiver: Receiver, tags: Iterable[str]) -> None:
+        """Remove the notifications of a removed receiver."""
+        for tag in tags:
+            try:
+                await self._delivery.async_clear(receiver, tag)
+            except DeliveryError as err:
+                _LOGGER.debug("Cannot remove a notification: %s", err)
 
     @callback
     def async_forget_entry(self, entry_id: str) -> None:
-        """Delete the repair issues of an entry that is being removed."""
+        """Forget the receivers and delete the repair issues of a removed entry."""
+        self.async_apply_receivers()
         for key in ("no_phone", "old_relay"):
             ir.async_delete_issue(self._hass, DOMAIN, f"{key}_{entry_id}")
 
@@ -501,7 +521,7 @@ class OutageNotifier:
 
     async def _async_send(self, due: DueNotification) -> None:
         receiver, situation = due.receiver.receiver, due.situation
-        tag, link = self._tag(situation), self._link(situation)
+        tag = _tag(situation.id, situation.kind)
         if due.reason is Reason.CLEAR:
             await self._delivery.async_clear(receiver, tag)
             return
@@ -509,6 +529,7 @@ class OutageNotifier:
             await self._delivery.async_clear(receiver, _live_tag(tag))
             return
         words = await self._delivery.async_words(receiver)
+        link = await self._async_link(situation)
         if due.reason is Reason.SUMMARY:
             message = Message(
                 title=words.format("limit_title"),
@@ -658,15 +679,10 @@ class OutageNotifier:
             return found
         return [replace(one, name=escape_markdown(one.name)) for one in found]
 
-    @staticmethod
-    def _tag(situation: Situation) -> str:
-        """Return the tag by which each notification replaces the last one."""
-        place, _ = _split_id(situation.id)
-        drill = situation.kind is SituationKind.DRILL
-        return f"{DOMAIN}_rehearsal_{place}" if drill else f"{DOMAIN}_{place}"
-
-    def _link(self, situation: Situation | None = None) -> str:
-        """Return the page that a tap opens: the device of the cloud."""
+    async def _async_link(self, situation: Situation | None = None) -> str:
+        """Return the page that a tap opens: the wall view, else the cloud's device."""
+        if (wall_view := await self._delivery.async_wall_view()) is not None:
+            return wall_view
         place = _split_id(situation.id)[0] if situation else None
         for entry_id, tracked in self._entries.items():
             if place in (None, entry_id, tracked.region):
@@ -749,7 +765,7 @@ class OutageNotifier:
                 title=words.format("test_title"),
                 text=words.format("test_text"),
                 tag=f"{DOMAIN}_test",
-                link=self._link(),
+                link=await self._async_link(),
                 urgent=False,
             )
             try:
@@ -806,6 +822,13 @@ class OutageNotifier:
 def _outage_id(outage: Outage) -> str:
     """Return the ID of an outage, which it has over restarts."""
     return f"outage|{outage.region}|{outage.start.isoformat()}"
+
+
+def _tag(situation_id: str, kind: SituationKind) -> str:
+    """Return the tag by which each notification replaces the last one."""
+    place, _ = _split_id(situation_id)
+    drill = kind is SituationKind.DRILL
+    return f"{DOMAIN}_rehearsal_{place}" if drill else f"{DOMAIN}_{place}"
 
 
 def _live_tag(tag: str) -> str:

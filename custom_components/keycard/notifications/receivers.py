@@ -117,6 +117,12 @@ class Receiver:
             name=name,
         )
 
+    @classmethod
+    def from_id(cls, receiver_id: str) -> Self:
+        """Return the receiver with an ID."""
+        kind, _, target = receiver_id.partition(":")
+        return cls(kind=ReceiverKind(kind), target=target)
+
     @property
     def id(self) -> str:
         """Return the ID, which is the same in every entry."""

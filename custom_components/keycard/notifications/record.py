@@ -145,6 +145,11 @@ class ReceiverState:
         """Return whether the receiver has been notified of the situation."""
         return self.keys is not None
 
+    @property
+    def shown(self) -> bool:
+        """Return whether the receiver shows a notification of the present situation."""
+        return (self.notified and not self.closed) or self.live is not None
+
     def limit_to(self, utcnow: datetime) -> None:
         """Correct times after the clock was set back."""
         self.at = _not_after(self.at, utcnow)
@@ -239,10 +244,7 @@ class SituationRecord:
     @property
     def open(self) -> bool:
         """Return whether the end is still to be notified to a receiver."""
-        return any(
-            (one.notified and not one.closed) or one.live is not None
-            for one in self.receivers.values()
-        )
+        return any(one.shown for one in self.receivers.values())
 
     def as_stored(self) -> StoredSituation:
         """Return the data to store."""

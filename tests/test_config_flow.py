@@ -143,6 +143,16 @@ async def test_watch_only(hass: HomeAssistant, set_up_entry: AsyncMock) -> None:
     assert len(set_up_entry.mock_calls) == 1
 
 
+async def test_title_is_in_the_language_of_home_assistant(
+    hass: HomeAssistant, set_up_entry: AsyncMock
+) -> None:
+    hass.config.language = "de"
+    form = await choose_provider(hass, "watch_only")
+    form = await submit(hass, form, region="eu")
+    created = await submit(hass, form, **ADA, another=False)
+    assert created["title"] == "Tesla-Cloud (Europa)"
+
+
 async def test_a_region_is_watched_once(
     hass: HomeAssistant, watching_entry: MockConfigEntry
 ) -> None:

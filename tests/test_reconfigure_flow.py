@@ -2,6 +2,8 @@
 
 from unittest.mock import AsyncMock
 
+import pytest
+
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -24,6 +26,21 @@ async def test_reconfigure_the_region(
     assert watching_entry.unique_id == "watch_na"
     assert watching_entry.title == "Tesla cloud (North America, Asia-Pacific)"
     assert list(watching_entry.options["cars"]) == ["ada", "cy"]
+
+
+@pytest.mark.parametrize("title", ["Tesla-Cloud (Europa)", "Tesla cloud (Europe)"])
+async def test_reconfigure_translates_a_title_that_keycard_chose(
+    hass: HomeAssistant,
+    watching_entry: MockConfigEntry,
+    set_up_entry: AsyncMock,
+    title: str,
+) -> None:
+    hass.config.language = "de"
+    watching_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(watching_entry, title=title)
+    form = await watching_entry.start_reconfigure_flow(hass)
+    await submit(hass, form, region="na")
+    assert watching_entry.title == "Tesla-Cloud (Nordamerika, Asien-Pazifik)"
 
 
 async def test_reconfigure_keeps_a_title_of_the_user(

@@ -15,15 +15,16 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
 )
 from homeassistant.const import CONF_TOKEN
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.config_entry_oauth2_flow import AbstractOAuth2FlowHandler
 
 from ..const import CONF_BASE_URL, CONF_NOTIFICATIONS, DOMAIN
+from ..notifications.text import async_load_translations
+from ..outage.endpoints import region_of_host
 from .fields import CONF_ANYWAY
 from .receivers import chosen_receivers, receivers_schema
 from .server_check import ConnectionCheck
-
-REGION_NAMES = {"na": "North America, Asia-Pacific", "eu": "Europe", "cn": "China"}
 
 # The page with all devices of Keycard.
 DEVICES_LINK = f"/config/integrations/integration/{DOMAIN}"
@@ -131,22 +132,26 @@ class KeycardFlow(AbstractOAuth2FlowHandler):
         entry: ConfigEntry,
         *,
         unique_id: str,
-        titles: tuple[str, str],
+        places: tuple[str, str],
         data: dict[str, Any],
     ) -> ConfigFlowResult:
         """Update an entry, unless another entry has its new unique ID.
 
-        `titles` are the old and the new default title.
+        `places` are the old and the new region or server of its default title.
         """
         if unique_id != entry.unique_id:
             await self.async_set_unique_id(unique_id)
             self._abort_if_unique_id_configured()
-        old, new = titles
+        old, new = places
+        title = entry.title
+        # Home Assistant may have had another language when it created the entry.
+        if title in [
+            await async_cloud_title(self.hass, old, language)
+            for language in (None, "en")
+        ]:
+            title = await async_cloud_title(self.hass, new)
         return self.async_update_reload_and_abort(
-            entry,
-            unique_id=unique_id,
-            title=new if entry.title == old else entry.title,
-            data=data,
+            entry, unique_id=unique_id, title=title, data=data
         )
 
     def all_vehicles_configured(self, vins: frozenset[str]) -> bool:
@@ -179,9 +184,16 @@ def check_same_account(
     return None
 
 
-def cloud_title(region: str) -> str:
-    """Return the title for the cloud of a region."""
-    return f"Tesla cloud ({REGION_NAMES[region]})"
+async def async_cloud_title(
+    hass: HomeAssistant, place: str, language: str | None = None
+) -> str:
+    """Return the title for the cloud of a region or behind the URL of a server."""
+    texts = await async_load_translations(hass, language)
+    host = URL(place).host
+    region = region_of_host(place) if host else place
+    if region is None:
+        return texts.format("title_server", host=host or "")
+    return texts.format(f"title_{region}")
 
 
 def server_unique_id(base_url: str, account: str | None) -> str:

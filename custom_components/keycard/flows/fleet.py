@@ -41,7 +41,7 @@ from ..notifications.text import async_load_translations
 from ..outage.endpoints import default_hosts, region_of_country, region_of_host
 from ..providers.scopes import REQUIRED_SCOPES, TokenClaims, parse_claims
 from ..transport.key_pair import UnusableKeyError, public_pem
-from .base import cloud_title, is_accepted
+from .base import async_cloud_title, is_accepted
 from .certificate import CERTIFICATE, CertificateSteps
 from .fields import (
     ANYWAY_FIELD,
@@ -433,7 +433,7 @@ class FleetSteps(CertificateSteps):
         """Create or update the entry."""
         return await self.async_create_or_update(
             unique_id=self._claims.account or "",
-            title=cloud_title(self._fleet_region),
+            title=await async_cloud_title(self.hass, self._fleet_region),
             data={
                 **self._signed_in,
                 CONF_PROVIDER: PROVIDER_FLEET,

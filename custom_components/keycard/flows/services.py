@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import voluptuous as vol
-from yarl import URL
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import CONF_CLIENT_ID, CONF_REGION, CONF_TOKEN
@@ -27,8 +26,8 @@ from ..transport.cloud import register_at_teslemetry
 from .base import (
     KeycardFlow,
     account_of,
+    async_cloud_title,
     check_same_account,
-    cloud_title,
     is_accepted,
     server_unique_id,
 )
@@ -77,7 +76,7 @@ class ServerSteps(CertificateSteps):
         if self.all_vehicles_configured(check.vins):
             return self.async_abort(reason="already_configured")
         return self.async_create_keycard_entry(
-            title=_server_title(data[CONF_BASE_URL]), data=data
+            title=await async_cloud_title(self.hass, data[CONF_BASE_URL]), data=data
         )
 
     async def async_step_reconfigure_compatible(
@@ -103,10 +102,7 @@ class ServerSteps(CertificateSteps):
         return await self.async_update_entry(
             entry,
             unique_id=server_unique_id(base_url, check.account or account_of(entry)),
-            titles=(
-                _server_title(entry.data[CONF_BASE_URL]),
-                _server_title(base_url),
-            ),
+            places=(entry.data[CONF_BASE_URL], base_url),
             data=data,
         )
 
@@ -161,11 +157,6 @@ class ServerSteps(CertificateSteps):
         if fingerprint is not None:
             data[CONF_FINGERPRINT] = fingerprint
         return data, check
-
-
-def _server_title(base_url: str) -> str:
-    region = region_of_host(base_url)
-    return cloud_title(region) if region else f"Tesla cloud ({URL(base_url).host})"
 
 
 class ServiceSteps(KeycardFlow):

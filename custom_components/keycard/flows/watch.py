@@ -13,7 +13,7 @@ from ..external.discovery import async_discover_vehicles
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import async_load_translations
 from ..outage.endpoints import region_of_country
-from .base import KeycardFlow, cloud_title
+from .base import KeycardFlow, async_cloud_title
 from .external import ExternalVehicleSteps
 from .fields import (
     CONF_ANOTHER,
@@ -76,7 +76,9 @@ class WatchSteps(
     ) -> ConfigFlowResult:
         """Add the chosen vehicles, and ask for another one if requested."""
         self._cars |= vehicles
-        return await self.async_step_car() if self._another else self._create()
+        return (
+            await self.async_step_car() if self._another else await self._async_create()
+        )
 
     async def async_step_watch_only(
         self, user_input: dict[str, Any] | None = None
@@ -109,7 +111,7 @@ class WatchSteps(
                 )
                 self._cars[vehicle_id] = vehicle_options_from_input(user_input)
                 if not user_input[CONF_ANOTHER]:
-                    return self._create()
+                    return await self._async_create()
         return self.async_show_form(
             step_id="car",
             data_schema=self.add_suggested_values_to_schema(
@@ -125,10 +127,10 @@ class WatchSteps(
             },
         )
 
-    def _create(self) -> ConfigFlowResult:
+    async def _async_create(self) -> ConfigFlowResult:
         """Create the entry with the vehicles."""
         return self.async_create_keycard_entry(
-            title=cloud_title(self._region),
+            title=await async_cloud_title(self.hass, self._region),
             data={CONF_PROVIDER: PROVIDER_WATCH_ONLY, CONF_REGION: self._region},
             options={CONF_CARS: self._cars},
         )
@@ -149,7 +151,7 @@ class WatchSteps(
         return await self.async_update_entry(
             entry,
             unique_id=_watch_unique_id(region),
-            titles=(cloud_title(entry.data[CONF_REGION]), cloud_title(region)),
+            places=(entry.data[CONF_REGION], region),
             data={**entry.data, CONF_REGION: region},
         )
 

@@ -1,9 +1,9 @@
 """Effects of conditions on requests.
 
 Conditions in front of Tesla's API (refuse, timeout, portal, CODE...) keep a command
-from the car; when only the answer is cut or corrupted (reset, garbage), the command has
-run. A late command is accepted at once and delivered after the delay, even if the
-client has disconnected, like a queue in a cloud.
+from the car; when only the answer is damaged (reset, garbage, noise, encoding, types,
+huge, drip), the command has run. A late command is accepted at once and delivered after
+the delay, even if the client has disconnected, like a queue in a cloud.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ PORTAL = (
 )
 RATE_LIMITS = frozenset({ConditionKind.RETRY_AFTER, ConditionKind.RATELIMIT})
 GARBAGE = '{"response":{"result":tr'
+HUGE = '{"response":[' + '"' + "x" * (4 << 20) + '"]}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,17 @@ class FaultInjector:
             case ConditionKind.GARBAGE:
                 make_reply()
                 return Reply(body=GARBAGE, content_type=JSON)
+            case ConditionKind.NOISE:
+                return replace(make_reply(), cut="noise")
+            case ConditionKind.ENCODING:
+                return replace(make_reply(), cut="encoding")
+            case ConditionKind.TYPES:
+                return _confuse_types(make_reply())
+            case ConditionKind.HUGE:
+                make_reply()
+                return Reply(body=HUGE, content_type=JSON)
+            case ConditionKind.DRIP:
+                return replace(make_reply(), seconds=condition.seconds)
             case ConditionKind.PORTAL:
                 return Reply(body=PORTAL, content_type="text/html")
             case ConditionKind.RETRY_AFTER | ConditionKind.RATELIMIT:
@@ -149,6 +161,31 @@ class FaultInjector:
                 return _http_reply(condition)
             case _:
                 return make_reply()
+
+
+def _confuse_types(reply: Reply) -> Reply:
+    """Return a reply whose values are of other types, names and structure kept."""
+    try:
+        data = json.loads(reply.body)
+    except ValueError:
+        return replace(reply, body="[]", content_type=JSON)
+    return replace(reply, body=json.dumps(_confused(data)))
+
+
+def _confused(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _confused(one) for name, one in value.items()}
+        case list():
+            return [_confused(one) for one in value]
+        case bool():
+            return "maybe"
+        case int() | float():
+            return [value]
+        case str():
+            return {"value": 7}
+        case _:
+            return True
 
 
 def _rate_limited(condition: Condition, seconds: int) -> Reply:

@@ -18,6 +18,7 @@ from ..cloud.services import (
 )
 from ..cloud.services.service import json_object
 from ..scenarios.conditions import (
+    ANSWER_DAMAGED,
     AUTH,
     DNS,
     DOMAIN,
@@ -80,11 +81,7 @@ class HostRouter:
         endpoint = f"proxy.{route.endpoint}"
         fault = await self._find_fault(endpoint, (PROXY,))
         reply = Reply(body="ok")
-        passes = fault.condition.kind in {
-            ConditionKind.OK,
-            ConditionKind.RESET,
-            ConditionKind.GARBAGE,
-        }
+        passes = fault.condition.kind in {ConditionKind.OK, *ANSWER_DAMAGED}
         if passes and route.subsystem != "status":
             reply = await self._forward_to_region(await read_request(request), fault)
         return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
@@ -107,11 +104,7 @@ class HostRouter:
             )
 
         reply = Reply()
-        if fault.condition.kind in {
-            ConditionKind.OK,
-            ConditionKind.RESET,
-            ConditionKind.GARBAGE,
-        }:
+        if fault.condition.kind in {ConditionKind.OK, *ANSWER_DAMAGED}:
             reply = await self._tesla_proxy.answer(parsed, send)
         return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
 
@@ -132,6 +125,8 @@ class HostRouter:
     async def unrelated(self, name: str, request: web.BaseRequest) -> Reply:
         """Answer as a control host unrelated to Tesla."""
         endpoint = f"{name}.{request.path.strip('/')}"
+        if "Authorization" in request.headers:
+            self._usage.leaked_tokens[name] += 1
         fault = await self._find_fault(endpoint, (name,))
         reply = _CONTROL_REPLIES.get(request.path, Reply(status=404, body="not found"))
         return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
@@ -156,11 +151,7 @@ class HostRouter:
         endpoint = f"{name}.{service.endpoint(parsed)}"
         fault = await self._find_fault(endpoint, (f"{name}.api",))
         reply = Reply()
-        if fault.condition.kind in {
-            ConditionKind.OK,
-            ConditionKind.RESET,
-            ConditionKind.GARBAGE,
-        }:
+        if fault.condition.kind in {ConditionKind.OK, *ANSWER_DAMAGED}:
             match answer := service.answer(parsed):
                 case ForwardedRequest():
                     reply = await self._forward(answer, fault)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import json
 import socket
 import struct
+from typing import Literal
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -16,6 +17,8 @@ from .certificates import CertificateAuthority, SelfSignedCertificate
 HOST = "127.0.0.1"
 JSON = "application/json"
 _KEEPALIVE_SECONDS = 10.0**8  # idle connections survive jumps of the clock
+_NOISE = b"\x16\x03\x01\x00\xff\xfe no HTTP \x00\r\n\r\n"
+_PIECES = 20  # of a reply that takes a time
 _NO_LINGER = struct.pack("ii", 1, 0)  # no linger: the peer sees a reset
 
 
@@ -23,14 +26,17 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # no linger: the peer sees a reset
 class Reply:
     """An HTTP reply or a cut connection.
 
-    `cut` is "" for a complete reply, "before" for none and "middle" for half a body.
+    `cut` is "" for a complete reply, "before" for none, "middle" for half a body,
+    "noise" for bytes that are no HTTP and "encoding" for a body that claims to be
+    compressed. `seconds` is the time in which a reply arrives in pieces.
     """
 
     status: int = 200
     body: str = ""
     content_type: str = "text/plain"
     headers: dict[str, str] = field(default_factory=dict)
-    cut: str = ""
+    cut: Literal["", "before", "middle", "noise", "encoding"] = ""
+    seconds: float = 0.0
 
 
 def json_reply(data: object, status: int = 200) -> Reply:
@@ -64,6 +70,15 @@ class Traffic:
             yield
         finally:
             self.busy -= 1
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Count the current request as neither in progress nor held."""
+        self.busy -= 1
+        try:
+            yield
+        finally:
+            self.busy += 1
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -217,6 +232,13 @@ class Listener:
         if reply.cut == "before":
             _reset(transport)
             return response
+        if reply.cut == "noise":
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.write(_NOISE)
+                transport.close()
+            return response
+        if reply.cut == "encoding":
+            response.headers["Content-Encoding"] = "gzip"
         if reply.status not in {204, 304}:
             response.content_type = reply.content_type
             if reply.content_type != JSON:
@@ -230,9 +252,21 @@ class Listener:
             _reset(transport)
             return response
         if reply.status not in {204, 304} and request.method != "HEAD":
-            await response.write(body)
+            await self._write(response, body, reply.seconds)
         await response.write_eof()
         return response
+
+    async def _write(
+        self, response: web.StreamResponse, body: bytes, seconds: float
+    ) -> None:
+        """Write a body, in pieces if it is to take a time."""
+        size = len(body) // _PIECES + 1 if seconds else len(body)
+        for start in range(0, len(body), size or 1):
+            if start:
+                # The client has headers: it has no request in progress any more.
+                with self._traffic.pause():
+                    await asyncio.sleep(seconds / _PIECES)
+            await response.write(body[start : start + size])
 
     def _abort(self, connections: Iterable[RequestHandler]) -> None:
         for connection in list(connections):

@@ -16,6 +16,8 @@ class Usage:
     by_status: Counter[str] = field(default_factory=Counter)
     billed: int = 0
     unbilled: int = 0
+    leaked_tokens: Counter[str] = field(default_factory=Counter)
+    """Requests with a token to hosts that must get none."""
 
     def record_request(self, endpoint: str) -> None:
         """Count a received request."""

@@ -43,11 +43,16 @@ class ConditionKind(StrEnum):
     STALE = "stale"
     PORTAL = "portal"
     GARBAGE = "garbage"
+    NOISE = "noise"
+    ENCODING = "encoding"
+    TYPES = "types"
+    HUGE = "huge"
     EMPTY = "empty"
     HTTP = "CODE BODY"
     RETRY_AFTER = "retry-after:SECONDS"
     RATELIMIT = "ratelimit-reset:SECONDS"
     SLOW = "slow:SECONDS"
+    DRIP = "drip:SECONDS"
     LATE = "late:SECONDS"
 
 
@@ -59,6 +64,19 @@ LOCAL_NETWORK = frozenset(
 )
 
 _NAME_KINDS = frozenset({ConditionKind.DNS, ConditionKind.NULL, ConditionKind.TLS})
+# A request with one of these conditions is executed; its answer is damaged.
+ANSWER_DAMAGED = frozenset(
+    {
+        ConditionKind.RESET,
+        ConditionKind.GARBAGE,
+        ConditionKind.NOISE,
+        ConditionKind.ENCODING,
+        ConditionKind.TYPES,
+        ConditionKind.HUGE,
+        ConditionKind.DRIP,
+    }
+)
+
 _HOST_KINDS = frozenset(ConditionKind) - {
     ConditionKind.STALE,
     ConditionKind.EMPTY,
@@ -89,7 +107,7 @@ _ALLOWED = {
 
 # A limit of calls may be one of several: ratelimit-day-reset.
 _SECONDS = re.compile(
-    r"(slow|late|retry-after|ratelimit-(?:[a-z]+-)?reset):(\d{1,7}(?:\.\d+)?)"
+    r"(slow|drip|late|retry-after|ratelimit-(?:[a-z]+-)?reset):(\d{1,7}(?:\.\d+)?)"
 )
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from simulator import ConditionError, Simulator
+from simulator.http.fault_injection import HUGE
 from simulator.scenarios.conditions import (
     CAR_CONDITIONS,
     ConditionKind,
@@ -80,6 +81,9 @@ OUTCOMES: dict[str, object] = {
         '{"error":"upstream internal error"}',
     ),
     "garbage": (200, "application/json", '{"response":{"result":tr'),
+    "noise": aiohttp.ClientError,
+    "encoding": aiohttp.ClientPayloadError,
+    "huge": (200, "application/json", HUGE),
 }
 
 
@@ -113,6 +117,9 @@ async def test_a_condition_shows_and_goes(
     assert sim.condition(subject).text == condition
     if isinstance(outcome, tuple):
         assert await send_request(session, sim, surface) == outcome
+    elif surface.good == 204 and condition == "encoding":
+        # It has no body.
+        assert (await send_request(session, sim, surface))[0] == surface.good
     elif surface.good == 204 and condition == "reset":
         with pytest.raises(aiohttp.ClientError):
             await send_request(session, sim, surface)
@@ -148,6 +155,39 @@ async def test_slow_is_late_and_good(
     await wait_until(lambda: (sim.busy, sim.held) == (0, 1))
     assert not task.done()
     assert (await task)[0] == SURFACES[subject].good
+
+
+@pytest.mark.parametrize("subject", SURFACES)
+async def test_a_dripping_answer_is_complete_in_the_end(
+    sim: Simulator, session: aiohttp.ClientSession, subject: str
+) -> None:
+    good = await send_request(session, sim, SURFACES[subject])
+    sim.set(subject, "drip:0.1")
+    answer = await send_request(session, sim, SURFACES[subject])
+    assert (answer[:2], len(answer[2])) == (good[:2], len(good[2]))
+    sim.set(subject, "drip:3600")
+    if len(good[2]) > 1:
+        with pytest.raises(TimeoutError):
+            await send_request(session, sim, SURFACES[subject], 0.1)
+    await wait_until(lambda: (sim.busy, sim.held) == (0, 0))
+
+
+async def test_types_keeps_the_names_and_no_value(
+    sim: Simulator, session: aiohttp.ClientSession
+) -> None:
+    for subject in ("na.api", "na.data", "proxy.api"):
+        surface = SURFACES[subject]
+        sim.set(subject, "ok")
+        good = json.loads((await send_request(session, sim, surface))[2])
+        sim.set(subject, "types")
+        data = json.loads((await send_request(session, sim, surface))[2])
+        assert data.keys() == good.keys()
+        one, other = data["response"], good["response"]
+        if isinstance(one, list):
+            one, other = one[0], other[0]
+        assert one.keys() == other.keys()
+        assert all(type(one[name]) is not type(other[name]) for name in ("vin", "id"))
+        sim.set(subject, "ok")
 
 
 async def test_held_requests_continue_when_the_condition_changes(
@@ -389,6 +429,8 @@ async def test_a_mistake_among_several_changes_nothing(sim: Simulator) -> None:
 
 
 REGION_FAILS: list[tuple[str, int, Callable[[str], bool]]] = [
+    ("noise", 502, lambda body: "bad gateway" in body),
+    ("encoding", 502, lambda body: "bad gateway" in body),
     ("refuse", 502, lambda body: "bad gateway" in body),
     ("timeout", 502, lambda body: "bad gateway" in body),
     ("reset", 502, lambda body: "bad gateway" in body),

@@ -1,6 +1,6 @@
 """Options flow for Keycard."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import voluptuous as vol
@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
 )
+from homeassistant.helpers.typing import VolDictType
 
 from ..const import (
     CONF_BUDGET,
@@ -223,61 +224,58 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the key of each vehicle of the account."""
-        if (vehicles := self._loaded_vehicles()) is None:
-            return self.async_abort(reason="not_loaded")
-        if not vehicles:
-            return self.async_abort(reason="no_cars")
-        label = unique_labels({vehicle.id: vehicle.title for vehicle in vehicles})
-        if user_input is not None:
-            keys = {
-                vehicle.id: {
-                    **self._vehicles.get(vehicle.id, {}),
-                    CONF_KEY: user_input[label[vehicle.id]],
-                }
-                for vehicle in vehicles
-            }
-            return self._save_vehicles({**self._vehicles, **keys})
-        return self.async_show_form(
-            step_id="keys",
-            data_schema=vol.Schema(
-                {
-                    vol.Required(
-                        label[vehicle.id], default=vehicle.physical_key.value
-                    ): KEY_FIELD
-                    for vehicle in vehicles
-                }
-            ),
+        return self._ask_for_each_vehicle(
+            "keys",
+            CONF_KEY,
+            lambda vehicle, label: {
+                vol.Required(label, default=vehicle.physical_key.value): KEY_FIELD
+            },
+            user_input,
         )
 
     async def async_step_key_places(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the place of each vehicle's key."""
+        return self._ask_for_each_vehicle(
+            "key_places",
+            CONF_KEY_PLACE,
+            lambda vehicle, label: {
+                vol.Optional(
+                    label, description={"suggested_value": vehicle.key_place}
+                ): KEY_PLACE_FIELD
+            },
+            user_input,
+        )
+
+    def _ask_for_each_vehicle(
+        self,
+        step_id: str,
+        option: str,
+        field_fn: Callable[[Vehicle, str], VolDictType],
+        user_input: Mapping[str, Any] | None,
+    ) -> ConfigFlowResult:
+        """Ask for an option of each vehicle.
+
+        `field_fn` returns the form field of a vehicle with the given label.
+        """
         if (vehicles := self._loaded_vehicles()) is None:
             return self.async_abort(reason="not_loaded")
         if not vehicles:
             return self.async_abort(reason="no_cars")
         label = unique_labels({vehicle.id: vehicle.title for vehicle in vehicles})
         if user_input is None:
-            fields = {vol.Optional(label[one.id]): KEY_PLACE_FIELD for one in vehicles}
-            suggested = {
-                label[one.id]: one.key_place.value
-                for one in vehicles
-                if one.key_place is not None
-            }
-            return self.async_show_form(
-                step_id="key_places",
-                data_schema=self.add_suggested_values_to_schema(
-                    vol.Schema(fields), suggested
-                ),
-            )
+            fields: VolDictType = {}
+            for vehicle in vehicles:
+                fields |= field_fn(vehicle, label[vehicle.id])
+            return self.async_show_form(step_id=step_id, data_schema=vol.Schema(fields))
         options = self._vehicles
-        for one in vehicles:
-            vehicle = dict(options.get(one.id, {}))
-            vehicle.pop(CONF_KEY_PLACE, None)
-            if place := user_input.get(label[one.id]):
-                vehicle[CONF_KEY_PLACE] = place
-            options[one.id] = vehicle
+        for vehicle in vehicles:
+            changed = dict(options.get(vehicle.id, {}))
+            changed.pop(option, None)
+            if value := user_input.get(label[vehicle.id]):
+                changed[option] = value
+            options[vehicle.id] = changed
         return self._save_vehicles(options)
 
     def _loaded_vehicles(self) -> list[Vehicle] | None:

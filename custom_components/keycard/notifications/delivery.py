@@ -267,8 +267,8 @@ class Delivery:
     def supports_live_update(self, receiver: Receiver) -> bool:
         """Return whether a phone shows live updates.
 
-        Any other would show an ordinary notification instead. They need remote push:
-        on iOS a token of the app that starts them, on Android version 16.
+        Other phones would show an ordinary notification. Live updates need remote push:
+        on iOS with a push-to-start token of the app, on Android with version 16.
         """
         device = dr.async_get(self._hass).async_get(receiver.target)
         if receiver.kind is not ReceiverKind.PHONE or not isinstance(

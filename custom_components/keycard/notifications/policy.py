@@ -256,7 +256,7 @@ class _Case:
     receiver: ReceiverSettings
     state: ReceiverState
     superseded: bool
-    """Whether the receiver was notified of the outage that followed."""
+    """True if the receiver was notified of a later outage."""
 
     utcnow: datetime
     local: datetime

@@ -43,7 +43,7 @@ class Provider:
     """Pin of a self-hosted server's certificate, None without one."""
 
     issues_tokens: bool = False
-    """Whether the tokens are a third party's own, and not Tesla's."""
+    """True if a third party issues its own tokens instead of Tesla's."""
 
     @property
     def has_account(self) -> bool:

@@ -417,13 +417,13 @@ class _Run:
     task: asyncio.Task[HomeAssistantError | None] = field(init=False)
     callers: int = 0
     interrupted: bool = False
-    """Whether its last caller was cancelled after it was sent."""
+    """True if the last caller was canceled after the command was sent."""
 
     automatic: bool = True
-    """Whether none of its callers is a user."""
+    """True if no caller is a user."""
 
     skipped: bool = False
-    """Whether it was not sent because its effect held already."""
+    """True if the command was not sent because its effect already held."""
 
 
 @dataclass(frozen=True, kw_only=True)

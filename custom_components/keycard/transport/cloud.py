@@ -79,7 +79,7 @@ _NOT_EXECUTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class WakeResult:
-    """Whether a vehicle woke up in time, and the API calls made."""
+    """Result of a wake, and the API calls made."""
 
     online: bool
     calls: tuple[ApiCall, ...]

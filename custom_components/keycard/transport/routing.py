@@ -14,7 +14,7 @@ class Preference(StrEnum):
 
 
 class CloudHealth(StrEnum):
-    """Whether the cloud can reach a vehicle."""
+    """Health of the cloud for a vehicle."""
 
     NONE = "none"
     FAILING = "fails"
@@ -22,7 +22,7 @@ class CloudHealth(StrEnum):
 
 
 class BluetoothReach(StrEnum):
-    """Whether a vehicle can be reached over Bluetooth."""
+    """Bluetooth reach of a vehicle."""
 
     OUT_OF_RANGE = "away"
     IN_RANGE = "near"

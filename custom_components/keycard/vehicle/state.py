@@ -129,7 +129,7 @@ class Transport(StrEnum):
 
 
 class ConnectivityState(StrEnum):
-    """Whether the cloud reaches a vehicle."""
+    """Connectivity of a vehicle, as reported by the cloud."""
 
     ONLINE = "online"
     ASLEEP = "asleep"

@@ -1,16 +1,18 @@
 """Headless Chromium, controlled with the DevTools protocol."""
 
 import asyncio
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 import base64
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 import json
 import os
 from pathlib import Path
 import re
 import shutil
 import signal
+import subprocess
+import time
 from typing import Any, Final
 
 import aiohttp
@@ -19,8 +21,10 @@ from .time_control import HarnessError
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 300.0
+END_SECONDS = 60.0
 LOAD_SECONDS = 120.0
 POLL_SECONDS = 0.1
+STEADY_FRAMES = 5
 # Errors of an evaluation whose page is being replaced.
 REPLACED: Final = ("context was destroyed", "Cannot find", "navigated or closed")
 
@@ -41,9 +45,52 @@ const withText = (text) => visible().filter((element) =>
   ownText(element) === text || element.getAttribute("aria-label") === text
 );
 """
-_PLACE = """
-element?.scrollIntoView?.({block: "center", inline: "center", behavior: "instant"});
-const {x, y, width, height} = element?.getBoundingClientRect?.() ?? {};
+# Returns where to click an element, null while it moves or is covered. The page may
+# still change: until the end of the click, events that reach others are swallowed.
+_AIM = """
+const inside = (node) => {
+  for (; node; node = node.assignedSlot ?? node.parentNode ?? node.host) {
+    if (node === element) return true;
+  }
+  return false;
+};
+const hit = (x, y) => {
+  let found = null;
+  for (let root = document; root; root = found?.shadowRoot) {
+    const next = root.elementFromPoint(x, y);
+    if (!next || next === found) break;
+    found = next;
+  }
+  return found;
+};
+if (!element) return null;
+element.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+let place;
+for (let frame = 0; frame < FRAMES; frame++) {
+  await new Promise(requestAnimationFrame);
+  const {x, y, width, height} = element.getBoundingClientRect();
+  const center = [x + width / 2, y + height / 2];
+  if (!width || !inside(hit(...center))) return null;
+  if (place && String(place) !== String(center)) return null;
+  place = center;
+}
+let clicked = false;
+const listen = (event) => {
+  if (clicked) return;
+  if (event.composedPath().includes(element)) {
+    clicked = event.type === "click";
+    return;
+  }
+  event.stopImmediatePropagation();
+  event.preventDefault();
+};
+const types = ["pointerdown", "mousedown", "pointerup", "mouseup", "click"];
+for (const type of types) addEventListener(type, listen, true);
+window.endClick = () => {
+  for (const type of types) removeEventListener(type, listen, true);
+  return clicked;
+};
+return place;
 """
 
 
@@ -96,16 +143,24 @@ class Page:
 
     async def until(self, body: str, seconds: float = LOAD_SECONDS) -> Any:
         """Return the first value of a function that is true, and fail without one."""
+        return await self._retry(
+            lambda: self._evaluate_while_loading(body), body, seconds
+        )
+
+    async def _retry(
+        self, attempt: Callable[[], Awaitable[Any]], wanted: str, seconds: float
+    ) -> Any:
+        """Return the first result of attempts that is true, and fail without one."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    if value := await self._evaluate_while_loading(body):
+                    if value := await attempt():
                         return value
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as err:
             shown = await self.texts()
             raise HarnessError(
-                f"not within {seconds:.0f} s: {body}\nThe page shows:\n{shown}"
+                f"not within {seconds:.0f} s: {wanted}\nThe page shows:\n{shown}"
             ) from err
 
     async def _evaluate_while_loading(self, body: str) -> Any:
@@ -131,14 +186,18 @@ class Page:
         await self.click_element(f"withText({json.dumps(text)}).at(-1)")
 
     async def click_element(self, expression: str) -> None:
-        """Click the center of an element once it has stopped moving."""
-        body = f"""
-            const element = {expression}; {_PLACE}
-            return width ? [x + width / 2, y + height / 2] : null;
-        """
-        place = await self.until(body)
-        while (moved := await self.until(body)) != place:
-            place = moved
+        """Click the center of an element, again while something else is hit."""
+        await self._retry(
+            lambda: self._try_click(expression), f"click {expression}", LOAD_SECONDS
+        )
+
+    async def _try_click(self, expression: str) -> bool:
+        """Return whether a click has reached an element."""
+        place = await self._evaluate_while_loading(
+            f"const element = {expression}; const FRAMES = {STEADY_FRAMES}; {_AIM}"
+        )
+        if place is None:
+            return False
         for kind in ("mousePressed", "mouseReleased"):
             await self.call(
                 "Input.dispatchMouseEvent",
@@ -150,10 +209,18 @@ class Page:
                     "clickCount": 1,
                 },
             )
+        return bool(await self._evaluate_while_loading("return window.endClick?.()"))
 
     async def type(self, text: str) -> None:
         """Type a text where the focus is."""
         await self.call("Input.insertText", {"text": text})
+
+    async def clear(self, origin: str) -> None:
+        """Remove all that pages of an origin have stored, but not downloaded files."""
+        types = "cookies,local_storage,indexeddb,service_workers,cache_storage"
+        await self.call(
+            "Storage.clearDataForOrigin", {"origin": origin, "storageTypes": types}
+        )
 
     async def picture(self) -> bytes:
         """Return a picture of the page (PNG)."""
@@ -174,32 +241,58 @@ class Page:
         return result
 
 
-@asynccontextmanager
-async def open_browser(
-    program: str, folder: Path, session: aiohttp.ClientSession, language: str = "en-US"
-) -> AsyncIterator[Page]:
-    """Start a headless browser with a profile in a folder and yield its page."""
-    browser = await asyncio.create_subprocess_exec(
-        *(program, "--headless=new", "--remote-debugging-port=0"),
-        *(f"--lang={language}", f"--accept-lang={language}", "--disable-gpu"),
-        *(f"--user-data-dir={folder / 'profile'}", "--hide-scrollbars"),
-        *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),
-        "about:blank",
-        stdout=DEVNULL,
-        stderr=PIPE,
+@contextmanager
+def start_browser(program: str, folder: Path, language: str = "en-US") -> Iterator[str]:
+    """Run a headless browser with a profile in a folder and yield its address."""
+    profile = folder / "profile"
+    process = subprocess.Popen(  # noqa: S603 - the browser that the user names
+        [
+            *(program, "--headless=new", "--remote-debugging-port=0"),
+            *(f"--lang={language}", f"--accept-lang={language}", "--disable-gpu"),
+            *(f"--user-data-dir={profile}", "--hide-scrollbars"),
+            *("--no-first-run", "--disable-background-networking", "--disable-sync"),
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        found = await await_line(browser, piped(browser.stderr), r"ws://([^/]+)/")
-        async with session.get(f"http://{found[1]}/json/list") as response:
-            pages = await response.json()
-        page = next(one for one in pages if one["type"] == "page")
-        async with session.ws_connect(
-            page["webSocketDebuggerUrl"], max_msg_size=0
-        ) as socket:
-            yield Page(socket)
+        yield f"http://127.0.0.1:{_debugging_port(process, profile)}"
     finally:
-        await end(browser, signal.SIGTERM)
+        process.terminate()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _debugging_port(process: subprocess.Popen[bytes], profile: Path) -> int:
+    """Return the port that a browser writes to its profile when it listens."""
+    written = profile / "DevToolsActivePort"
+    end = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        # The file is there before its two lines are.
+        if written.exists() and len(lines := written.read_text().splitlines()) == 2:
+            return int(lines[0])
+        time.sleep(POLL_SECONDS)
+    raise HarnessError(f"the browser did not start (exit status {process.returncode})")
+
+
+@asynccontextmanager
+async def open_page(
+    address: str, session: aiohttp.ClientSession
+) -> AsyncIterator[Page]:
+    """Open a page of a running browser and close it afterwards."""
+    async with session.put(f"{address}/json/new?about:blank") as response:
+        opened = await response.json()
+    async with session.ws_connect(
+        opened["webSocketDebuggerUrl"], max_msg_size=0
+    ) as socket:
+        yield Page(socket)
+        async with session.get(f"{address}/json/close/{opened['id']}") as response:
+            response.raise_for_status()
 
 
 def piped(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
@@ -230,7 +323,7 @@ async def end(process: Process, number: signal.Signals) -> None:
     if process.returncode is None:
         process.send_signal(number)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(END_SECONDS):
                 await process.wait()
         except TimeoutError:
             process.kill()

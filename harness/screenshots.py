@@ -16,7 +16,15 @@ import tempfile
 
 import aiohttp
 
-from .browser import Page, await_line, end, find_browser, open_browser, piped
+from .browser import (
+    Page,
+    await_line,
+    end,
+    find_browser,
+    open_page,
+    piped,
+    start_browser,
+)
 from .clock import OffsetClock
 from .frontend_client import DASHBOARD, HOST
 from .home_assistant import ROOT
@@ -87,33 +95,35 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
         print("No Chromium or Chrome was found: name one with --browser.")
         return 2
     try:
-        asyncio.run(_take_all(options.browser))
+        with (
+            tempfile.TemporaryDirectory(prefix="keycard-pictures-") as folder,
+            start_browser(options.browser, Path(folder)) as browser,
+        ):
+            asyncio.run(_take_all(browser, Path(folder)))
     except HarnessError as err:
         print(err)
         return 1
     return 0
 
 
-async def _take_all(program: str) -> None:
+async def _take_all(browser: str, folder: Path) -> None:
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="keycard-pictures-") as name:
-        folder = Path(name)
-        async with (
-            _demo(folder) as url,
-            aiohttp.ClientSession() as session,
-            open_browser(program, folder, session) as page,
-        ):
-            (folder / "phone.html").write_text(_notification(folder / PUSHES))
-            drawn = Picture(
-                name=PHONE,
-                path=(folder / "phone.html").as_uri(),
-                ready="return true",
-                width=390,
-                height=640,
-            )
-            await _take(page, "", drawn)
-            for picture in PICTURES:
-                await _take(page, url, picture)
+    async with (
+        _demo(folder) as url,
+        aiohttp.ClientSession() as session,
+        open_page(browser, session) as page,
+    ):
+        (folder / "phone.html").write_text(_notification(folder / PUSHES))
+        drawn = Picture(
+            name=PHONE,
+            path=(folder / "phone.html").as_uri(),
+            ready="return true",
+            width=390,
+            height=640,
+        )
+        await _take(page, "", drawn)
+        for picture in PICTURES:
+            await _take(page, url, picture)
 
 
 def _notification(pushes: Path) -> str:

@@ -1,15 +1,17 @@
 """Fixtures of a Home Assistant that Chromium shows."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 import json
 from pathlib import Path
 import shutil
+import socket
 from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestClient
 import pytest
+from pytest_socket import enable_socket
 
 from homeassistant.auth.models import Credentials, RefreshToken
 from homeassistant.core import HomeAssistant
@@ -20,7 +22,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.keycard import dashboard
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.outage import endpoints
-from harness.browser import Page, find_browser, open_browser
+from harness.browser import Page, find_browser, open_page, start_browser
 from simulator import Simulator
 
 COMPONENTS = ("frontend", "automation", DOMAIN)
@@ -59,6 +61,14 @@ class Frontend:
         for text in texts:
             await self.page.click(text)
 
+    async def press(self, name: str) -> None:
+        """Press the button of an entity in a list of entities."""
+        text = json.dumps(name)
+        await self.page.click_element(
+            "withText('Press').find((button) => everything(button.getRootNode())"
+            f".some((part) => ownText(part) === {text}))"
+        )
+
 
 @pytest.fixture(autouse=True)
 def tesla(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,12 +90,37 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "keycard.js"
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run one browser for all tests; each gets a page without anything stored."""
+    program = find_browser()
+    assert program is not None
+    with start_browser(program, tmp_path_factory.mktemp("browser")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[socket.socket]:
+    """Use one address for all tests: the browser downloads the frontend once."""
+    enable_socket()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        yield listening
+
+
+@pytest.fixture
+async def page(browser: str, socket_enabled: None) -> AsyncIterator[Page]:
+    """Open a page."""
+    async with aiohttp.ClientSession() as session, open_page(browser, session) as page:
+        yield page
+
+
 @pytest.fixture
 async def url(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
     aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]],
-    socket_enabled: None,
+    listener: socket.socket,
     module: Path,
 ) -> str:
     """Serve the frontend of an onboarded Home Assistant and return its address."""
@@ -98,7 +133,9 @@ async def url(
     for component in COMPONENTS:
         assert await async_setup_component(hass, component, {})
     await hass.async_block_till_done()
-    client = await aiohttp_client(hass.http.app)
+    client = await aiohttp_client(
+        hass.http.app, server_kwargs={"socket_factory": lambda *_: listener.dup()}
+    )
     return str(client.make_url("")).rstrip("/")
 
 
@@ -106,23 +143,18 @@ async def url(
 async def frontend(
     hass: HomeAssistant,
     url: str,
+    page: Page,
     hass_admin_user: MockUser,
     hass_admin_credential: Credentials,
-    tmp_path: Path,
-) -> AsyncIterator[Frontend]:
+) -> Frontend:
     """Show the frontend to a user who has signed in."""
     await hass.auth.async_link_user(hass_admin_user, hass_admin_credential)
     token = await hass.auth.async_create_refresh_token(
         hass_admin_user, f"{url}/", credential=hass_admin_credential
     )
-    program = find_browser()
-    assert program is not None
-    async with (
-        aiohttp.ClientSession() as session,
-        open_browser(program, tmp_path, session) as page,
-    ):
-        await sign_in(hass, page, url, token)
-        yield Frontend(hass=hass, page=page, url=url)
+    await page.clear(url)
+    await sign_in(hass, page, url, token)
+    return Frontend(hass=hass, page=page, url=url)
 
 
 async def sign_in(

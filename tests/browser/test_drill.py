@@ -4,10 +4,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from tests.conftest import state_of, until
+
 from .conftest import WALL, Frontend
 
-# Buttons are in alphabetical order: end, send a test, start.
-PRESS = "withText('Press')"
+KEY = "sensor.ada_key_to_take"
 
 
 async def test_drill(
@@ -18,12 +19,15 @@ async def test_drill(
     )
     assert device is not None
     await frontend.open(f"/config/devices/device/{device.id}")
-    await frontend.page.click_element(f"{PRESS}.length === 3 && {PRESS}[2]")
+    await frontend.press("Start a drill")
+    # A page that is left may not have sent everything.
+    await until(hass, lambda: state_of(hass, KEY).state == "keycard")
     await frontend.open(WALL)
     await frontend.find("Take the keycard")
     await frontend.find("Take the key fob")
     await frontend.page.until("return withText('Drill').length === 2")
     await frontend.open(f"/config/devices/device/{device.id}")
-    await frontend.page.click_element(f"{PRESS}.length === 3 && {PRESS}[0]")
+    await frontend.press("End the drill")
+    await until(hass, lambda: state_of(hass, KEY).state == "usual")
     await frontend.open(WALL)
     await frontend.page.until("return withText('Usual key').length === 2")

@@ -30,6 +30,7 @@ from harness import fake_network
 from harness.clock import OffsetClock
 from harness.event_loop import HarnessLoop
 from harness.home_assistant import HomeAssistantInstance
+from harness.ports import reserved_port
 from harness.time_control import HarnessError, TimeControl, Traffic
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
@@ -157,8 +158,9 @@ async def _run(
     with (
         tempfile.TemporaryDirectory(prefix="keycard-month-") as folder,
         traffic.count_requests(),
+        reserved_port() as port,
     ):
-        instance = HomeAssistantInstance(Path(folder), loop)
+        instance = HomeAssistantInstance(Path(folder), loop, port)
         instance.configure(REGION, {"time_zone": "UTC"})
         clock.jump(_seconds_until_month(clock.now()) - DAY)
         car = CarSpec(name="Ada", model="model3", year=2022)

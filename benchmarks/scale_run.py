@@ -21,6 +21,7 @@ from harness import fake_network, time_control
 from harness.clock import OffsetClock
 from harness.event_loop import HarnessLoop
 from harness.home_assistant import HomeAssistantInstance
+from harness.ports import reserved_port
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
@@ -77,8 +78,9 @@ async def _measure(
     with (
         tempfile.TemporaryDirectory(prefix="keycard-scale-") as folder,
         traffic.count_requests(),
+        reserved_port() as port,
     ):
-        instance = HomeAssistantInstance(Path(folder), loop)
+        instance = HomeAssistantInstance(Path(folder), loop, port)
         instance.configure(REGION, {"time_zone": "UTC"})
         home = Home(region=REGION, cars=cars)
         async with Simulator(home, get_time=clock.true_time) as simulator:

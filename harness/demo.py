@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 import json
 from pathlib import Path
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -32,15 +31,14 @@ from .frontend_client import (
     AUTH_PROVIDERS,
     DASHBOARD,
     EXTRA_INTEGRATIONS,
-    HOST,
     FrontendClient,
     complete_onboarding,
     keep_signed_in,
     local_time_zone,
-    write_initial_storage,
 )
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector, boot_full
 from .phone import Phone, user_phone
+from .ports import ANY, HOST, port_error, reserved_port
 from .scenario_runner import SETTLE_SECONDS, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 from .visitors import Visitors
@@ -52,6 +50,7 @@ DEFAULT_CASES = (
 )
 STOP_SECONDS = 10.0
 MAX_PORT = 65_535
+DEFAULT_PORTS = (*range(8123, 8133), ANY)
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
@@ -63,12 +62,25 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     except CaseError as err:
         console.fail(str(err))
         return 2
-    if reason := _port_error(options.port):
+    if options.port is not None and (reason := port_error(options.port)):
         console.fail(
             f"port {options.port} is taken ({reason}): choose another with --port, or"
             " stop what listens there"
         )
         return 2
+    with ExitStack() as stack:
+        if options.port is None:
+            options.port = stack.enter_context(reserved_port(DEFAULT_PORTS))
+        return _run(case, clock, console, options)
+
+
+def _run(
+    case: Scenario,
+    clock: OffsetClock,
+    console: DemoConsole,
+    options: argparse.Namespace,
+) -> int:
+    """Run the demo until it ends or is interrupted; return the exit status."""
     fake_network.install()
     loop = HarnessLoop()
     configure_event_loop(loop)
@@ -114,7 +126,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="case to run; several of the same home run one after another",
     )
     parser.add_argument(
-        "--port", type=_port, default=8123, help="port of Home Assistant (8123)"
+        "--port",
+        type=_port,
+        help="port of Home Assistant (8123, or another if that is taken)",
     )
     parser.add_argument(
         "--once",
@@ -135,17 +149,6 @@ def _port(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= MAX_PORT:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MAX_PORT} are")
-
-
-def _port_error(port: int) -> str | None:
-    """Return the reason why a port is unavailable, None if it is available."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as err:
-            return err.strerror
-    return None
 
 
 class Demo:
@@ -196,8 +199,10 @@ class Demo:
             trust(simulator)
             self._loop.network = build_network(simulator)
             self._console.begin("Starting a simulated Tesla and Home Assistant", 30)
-            instance = HomeAssistantInstance(Path(folder), self._loop, _boot)
-            self._configure(instance, Path(folder))
+            instance = HomeAssistantInstance(
+                Path(folder), self._loop, self._port, _boot
+            )
+            self._configure(instance)
             stack.push_async_callback(self._stop, instance)
             await self._start(instance)
             session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -232,17 +237,15 @@ class Demo:
                 await environment.add_phone(PhoneSpec())
             return await self._run_case(environment, rate_control)
 
-    def _configure(self, instance: HomeAssistantInstance, folder: Path) -> None:
+    def _configure(self, instance: HomeAssistantInstance) -> None:
         instance.configure(
             self._case.homes[0].region,
             {
                 "auth_providers": AUTH_PROVIDERS,
-                "internal_url": self.url,
                 "time_zone": local_time_zone(),
             },
             EXTRA_INTEGRATIONS,
         )
-        write_initial_storage(folder, self._port)
 
     async def _run_case(
         self, environment: DemoEnvironment, rate_control: RateControl

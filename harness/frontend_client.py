@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from zoneinfo import available_timezones
 import aiohttp
 
 from homeassistant.auth.const import GROUP_ID_ADMIN
-from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA
 from homeassistant.core import HomeAssistant
 
+from .ports import HOST
 from .time_control import HarnessError
 from .user_client import FlowClient, Result
 
-HOST = "127.0.0.1"
 DASHBOARD = "keycard-demo"
 USER_NAME = "Owner"
 TOKEN_LIFETIME = timedelta(days=1)
@@ -49,24 +47,6 @@ def _linked_time_zone() -> str:
     """Return the time zone that the system's link names, empty if there is none."""
     _, _, name = str(LOCAL_TIME.resolve()).partition("zoneinfo/")
     return name
-
-
-def write_initial_storage(folder: Path, port: int) -> None:
-    """Prepare the storage: HTTP settings and completed onboarding."""
-    storage = folder / ".storage"
-    storage.mkdir()
-    http = {
-        "stable": HTTP_STORAGE_SCHEMA({"server_host": [HOST], "server_port": port}),
-        "pending": None,
-        "yaml_migration_done": True,
-    }
-    steps = ["user", "core_config", "analytics", "integration"]
-    for key, version, minor, data in (
-        ("http", 2, 2, http),
-        ("onboarding", 4, 1, {"done": steps}),
-    ):
-        stored = {"key": key, "version": version, "minor_version": minor, "data": data}
-        (storage / key).write_text(json.dumps(stored))
 
 
 def keep_signed_in(hass: HomeAssistant) -> None:

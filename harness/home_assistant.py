@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
+import json
 import logging
 from pathlib import Path
 import re
@@ -14,6 +15,7 @@ import yaml
 
 from homeassistant import block_async_io, bootstrap, config as conf_util, loader
 from homeassistant.components import persistent_notification
+from homeassistant.components.http.config import HTTP_STORAGE_SCHEMA
 from homeassistant.components.persistent_notification import Notification, UpdateType
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -24,6 +26,7 @@ from simulator.bluetooth import BluetoothEnvironment
 from . import no_hardware
 from .bluetooth_proxy import async_add_proxy
 from .event_loop import INSTANCE, HarnessLoop
+from .ports import HOST
 from .time_control import HarnessError
 
 ROOT = Path(__file__).parents[1]
@@ -102,9 +105,14 @@ class HomeAssistantInstance:
     """Home Assistant instance that can be stopped and started again."""
 
     def __init__(
-        self, folder: Path, loop: HarnessLoop, boot: Boot = boot_light
+        self, folder: Path, loop: HarnessLoop, port: int, boot: Boot = boot_light
     ) -> None:
-        """Initialize with a configuration folder, which may have content."""
+        """Initialize with a configuration folder, which may have content.
+
+        Home Assistant listens on `port`, which no other process may use.
+        """
+        self.url = f"http://{HOST}:{port}"
+        self._port = port
         self._folder = folder
         self._loop = loop
         self._boot = boot
@@ -138,7 +146,7 @@ class HomeAssistantInstance:
             "country": country,
             "currency": "USD",
             "elevation": 0,
-            "internal_url": "http://127.0.0.1:8123",
+            "internal_url": self.url,
             "language": "en",
             "latitude": latitude,
             "longitude": longitude,
@@ -152,6 +160,33 @@ class HomeAssistantInstance:
         )
         (self._folder / AUTOMATIONS).write_text("[]\n")
         (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
+        self._write_storage()
+
+    def _write_storage(self) -> None:
+        """Write the settings of the HTTP server, and that onboarding is done."""
+        storage = self._folder / ".storage"
+        storage.mkdir()
+        server = {"server_host": [HOST], "server_port": self._port}
+        http = {
+            "stable": HTTP_STORAGE_SCHEMA(server),
+            "pending": None,
+            "yaml_migration_done": True,
+        }
+        steps = ["user", "core_config", "analytics", "integration"]
+        for key, version, minor, data in (
+            ("http", 2, 2, http),
+            ("onboarding", 4, 1, {"done": steps}),
+        ):
+            (storage / key).write_text(
+                json.dumps(
+                    {
+                        "key": key,
+                        "version": version,
+                        "minor_version": minor,
+                        "data": data,
+                    }
+                )
+            )
 
     def task[T](self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine as a task that ends when Home Assistant stops."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -28,10 +27,11 @@ from . import fake_network
 from .clock import OffsetClock
 from .environment import ScenarioEnvironment, build_network, trust
 from .event_loop import HarnessLoop
-from .frontend_client import HOST, complete_onboarding, write_initial_storage
+from .frontend_client import complete_onboarding
 from .home_assistant import HomeAssistantInstance, LogCollector
 from .outcome_report import to_json
 from .phone import Phone, user_phone
+from .ports import reserved_port
 from .scenario_runner import Outcome, ScenarioRunner
 from .time_control import HarnessError, TimeControl, Traffic
 
@@ -77,18 +77,16 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
     with (
         tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
         traffic.count_requests(),
+        reserved_port() as port,
     ):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(simulator)
             trust(simulator)
             loop.network = build_network(simulator)
             time_control = TimeControl(clock, loop, traffic, simulator)
-            instance = HomeAssistantInstance(Path(folder), loop)
+            instance = HomeAssistantInstance(Path(folder), loop, port)
             integrations = () if case.phone is None else ("mobile_app",)
             instance.configure(case.homes[0].region, integrations=integrations)
-            # Each process listens on its own port, which only a phone uses.
-            port = free_port()
-            write_initial_storage(Path(folder), port)
 
             async def add_phone(phone: PhoneSpec) -> Phone:
                 token = await instance.task(complete_onboarding(instance.hass))
@@ -96,7 +94,7 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
                     user_phone(
                         instance.hass,
                         phone,
-                        url=f"http://{HOST}:{port}",
+                        url=instance.url,
                         token=token,
                         monotonic=clock.monotonic,
                     )
@@ -130,14 +128,6 @@ async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bo
                 }
             )
     return passed and not log.errors
-
-
-def free_port() -> int:
-    """Return an unused port of this machine."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class JsonObserver:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import json
 from pathlib import Path
 import signal
-import socket
 import sys
 import tempfile
 
@@ -26,9 +25,10 @@ from .browser import (
     start_browser,
 )
 from .clock import OffsetClock
-from .frontend_client import DASHBOARD, HOST
+from .frontend_client import DASHBOARD
 from .home_assistant import ROOT
 from .phone_page import render_push
+from .ports import HOST, reserved_port
 from .time_control import HarnessError
 
 PUSHES = "pushes.json"
@@ -151,17 +151,15 @@ async def _demo(folder: Path) -> AsyncIterator[str]:
     """Run the demo until its outage is on; yields the address of Home Assistant."""
     case = folder / "pictures.yaml"
     case.write_text(SCENE)
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    demo = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "harness", "demo"),
-        *("--port", str(port), "--case", str(case), "--pushes", str(folder / PUSHES)),
-        stdout=PIPE,
-        cwd=ROOT,
-    )
-    try:
-        await await_line(demo, piped(demo.stdout), r"stays up at")
-        yield f"http://{HOST}:{port}"
-    finally:
-        await end(demo, signal.SIGINT)
+    with reserved_port() as port:
+        demo = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "harness", "demo", "--port", str(port)),
+            *("--case", str(case), "--pushes", str(folder / PUSHES)),
+            stdout=PIPE,
+            cwd=ROOT,
+        )
+        try:
+            await await_line(demo, piped(demo.stdout), r"stays up at")
+            yield f"http://{HOST}:{port}"
+        finally:
+            await end(demo, signal.SIGINT)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 import logging
 from pathlib import Path
+import socket
 import tempfile
 import time
 from typing import Any
@@ -20,6 +21,7 @@ from yarl import URL
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
+from homeassistant.const import SERVER_PORT
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
@@ -135,6 +137,16 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lambda _hass: tmp_path / "keycard_bluetooth.key",
     )
     return path
+
+
+@pytest.fixture
+def default_port_taken(socket_enabled: None) -> Iterator[None]:
+    """Listen on Home Assistant's default port, unless another program does so."""
+    with socket.socket() as server:
+        with suppress(OSError):
+            server.bind(("127.0.0.1", SERVER_PORT))
+            server.listen()
+        yield
 
 
 @pytest.fixture

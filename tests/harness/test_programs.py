@@ -1,5 +1,6 @@
 """Replay and demo run as programs with a full Home Assistant."""
 
+from collections.abc import Iterator
 import os
 from pathlib import Path
 import socket
@@ -8,7 +9,10 @@ import sys
 
 import pytest
 
+from homeassistant.const import SERVER_PORT
+
 from harness.home_assistant import ROOT
+from harness.ports import reserved_port
 
 FAILS = """
 name: it-fails
@@ -58,13 +62,12 @@ def run(litter: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def free_port(socket_enabled: None) -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(socket_enabled: None) -> Iterator[int]:
+    with reserved_port() as port:
+        yield port
 
 
+@pytest.mark.usefixtures("default_port_taken")
 def test_a_replay_prints_each_step_and_a_summary(case: Path, litter: Path) -> None:
     played = run(litter, "replay", case)
     assert played.returncode == 0, played.stdout + played.stderr
@@ -131,12 +134,14 @@ def test_a_demo_prints_its_progress_and_leaves_no_files(
     assert not list(litter.iterdir())
 
 
-def test_a_demo_fails_where_an_expectation_does(
-    case: Path, litter: Path, free_port: int
-) -> None:
+@pytest.mark.usefixtures("default_port_taken")
+def test_a_demo_fails_where_an_expectation_does(case: Path, litter: Path) -> None:
     case.write_text(FAILS.replace("notified: 1", "notified: 0"))
-    shown = run(litter, "demo", "--once", "--port", free_port, "--case", case)
+    shown = run(litter, "demo", "--once", "--case", case)
     assert shown.returncode == 1
+    # It listens on another port than the default one.
+    assert "Open the wall view: http://127.0.0.1:" in shown.stdout
+    assert f"127.0.0.1:{SERVER_PORT}/" not in shown.stdout
     assert "as expected, seen after" not in shown.stdout
     assert "missed notified: expected 0, seen 1" in shown.stdout
 

@@ -217,6 +217,9 @@ class Listener:
             with self._traffic.request():
                 reply = await self._handler(request)
                 return await self._send(request, reply, transport)
+        except ConnectionResetError:
+            # The client has closed the connection.
+            return web.Response()
         finally:
             self._active.discard(transport)
             self._closing.discard(transport)

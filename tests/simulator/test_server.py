@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 import ssl
 
 import aiohttp
+from aiohttp import web
 import pytest
 
 from simulator import PortTakenError, Simulator
 from simulator.http.certificates import CertificateAuthority
+from simulator.http.server import Listener, Reply, Traffic
 from simulator.scenarios.conditions import ConditionError
 from tests.wait import wait_until
 
@@ -182,3 +184,24 @@ async def test_stopping_ends_held_requests(
     with pytest.raises(aiohttp.ClientError):
         await task
     assert sim.held == 0
+
+
+async def test_a_client_that_closes_before_its_answer_is_no_error(
+    socket_enabled: None,
+    session: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The connection is closing, but the server has not been told so far."""
+
+    async def answer(request: web.BaseRequest) -> Reply:
+        assert request.transport is not None
+        request.transport.close()
+        return Reply(body="ok")
+
+    listener = Listener("host", answer, Traffic())
+    listener.reserve()
+    await listener.start(closed=False)
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await session.get(listener.url)
+    await listener.stop()
+    assert not caplog.records

@@ -202,6 +202,7 @@ async def test_a_client_that_closes_before_its_answer_is_no_error(
     listener.reserve()
     await listener.start(closed=False)
     with pytest.raises(aiohttp.ServerDisconnectedError):
-        await session.get(listener.url)
+        async with asyncio.timeout(60):
+            await session.get(listener.url)
     await listener.stop()
     assert not caplog.records

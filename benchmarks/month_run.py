@@ -47,7 +47,7 @@ type Install = Callable[[HomeAssistant, Simulator], Awaitable[str]]
 async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
     """Set Keycard up and return the entity id of its cost sensor."""
     urls = simulator.urls
-    entry = await _add_entry(
+    entry = await add_entry(
         hass,
         "keycard",
         data={
@@ -84,7 +84,7 @@ async def install_tesla_fleet(hass: HomeAssistant, simulator: Simulator) -> str:
     await async_import_client_credential(
         hass, "tesla_fleet", ClientCredential("me", "secret", "Simulated"), "simulated"
     )
-    await _add_entry(
+    await add_entry(
         hass,
         "tesla_fleet",
         data={
@@ -107,13 +107,14 @@ INSTALL: dict[str, Install] = {
 }
 
 
-async def _add_entry(
+async def add_entry(
     hass: HomeAssistant,
     domain: str,
     *,
     data: dict[str, Any],
     options: dict[str, Any] | None = None,
 ) -> ConfigEntry:
+    """Add a loaded entry of an integration; raise HarnessError if it is not loaded."""
     entry = ConfigEntry(
         data=data,
         discovery_keys=MappingProxyType({}),

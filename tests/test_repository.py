@@ -154,7 +154,9 @@ def test_texts_name_no_unfinished_work_machine_or_registry() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["setup", "test", "demo", "replay", "screenshots"])
+@pytest.mark.parametrize(
+    "name", ["setup", "test", "benchmark", "demo", "replay", "screenshots"]
+)
 def test_scripts_can_be_started(name: str) -> None:
     script = ROOT / "script" / name
     assert os.access(script, os.X_OK)

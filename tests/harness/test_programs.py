@@ -158,7 +158,7 @@ def test_a_taken_port_is_one_clear_line(litter: Path, socket_enabled: None) -> N
     assert shown.stdout.count("\n") == 1
 
 
-@pytest.mark.parametrize("program", ["demo", "replay", "screenshots"])
+@pytest.mark.parametrize("program", ["benchmark", "demo", "replay", "screenshots"])
 def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
     shown = subprocess.run(
         [ROOT / "script" / program, "--help"],
@@ -169,7 +169,7 @@ def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"script/{program} [" in shown.stdout
+    assert f"script/{program} " in shown.stdout
     assert not (tmp_path / "none").exists()
 
 

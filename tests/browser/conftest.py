@@ -170,11 +170,13 @@ async def sign_in(
         "hassUrl": url,
         "clientId": f"{url}/",
     }
+    # The service worker would download the whole frontend while a test runs.
+    source = f"""
+        localStorage.hassTokens = {json.dumps(json.dumps(tokens))};
+        delete Navigator.prototype.serviceWorker;
+    """
     await page.call("Page.enable", {})
-    await page.call(
-        "Page.addScriptToEvaluateOnNewDocument",
-        {"source": f"localStorage.hassTokens = {json.dumps(json.dumps(tokens))};"},
-    )
+    await page.call("Page.addScriptToEvaluateOnNewDocument", {"source": source})
 
 
 @pytest.fixture

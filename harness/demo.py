@@ -15,6 +15,8 @@ from typing import Any, override
 import aiohttp
 from rich.console import Console
 
+from homeassistant.components.frontend import add_extra_js_url
+from homeassistant.components.http import StaticPathConfig
 from homeassistant.core import HomeAssistant
 from homeassistant.runner import configure_event_loop
 
@@ -48,6 +50,9 @@ DEFAULT_CASES = (
     CASES / "own-internet-before-an-outage.yaml",
     CASES / "2021-11-19-worldwide.yaml",
 )
+CLOCK_SCRIPT = Path(__file__).with_name("demo_clock.js")
+# The frontend's service worker never caches the API.
+CLOCK_URL = "/api/keycard_demo/clock.js"
 STOP_SECONDS = 10.0
 MAX_PORT = 65_535
 DEFAULT_PORTS = (*range(8123, 8133), ANY)
@@ -349,4 +354,13 @@ async def _boot(folder: Path) -> HomeAssistant:
     """Start Home Assistant for a clock that runs fast."""
     hass = await boot_full(folder)
     keep_signed_in(hass)
+    await serve_clock(hass)
     return hass
+
+
+async def serve_clock(hass: HomeAssistant) -> None:
+    """Add a script that shows pages the time of Home Assistant."""
+    await hass.http.async_register_static_paths(
+        [StaticPathConfig(CLOCK_URL, str(CLOCK_SCRIPT), cache_headers=False)]
+    )
+    add_extra_js_url(hass, CLOCK_URL)

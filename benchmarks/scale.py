@@ -1,10 +1,11 @@
 """Measure what 1, 10 and 100 vehicles cost Home Assistant's event loop.
 
 Print for Keycard and Home Assistant's tesla_fleet integration: processor time of the
-set-up, longest block of the event loop, processor time of an hour, requests and
-changed states. Both run one after the other in processes of their own, against the
-simulator, whose share of the processor time is included, as are pauses of the garbage
-collector.
+set-up, longest block of the event loop, longest pause of the garbage collector,
+processor time of an hour, requests and changed states. Both run one after the other in
+processes of their own, against the simulator. The processor time is Home Assistant's,
+and that of the process, which includes the simulator and the harness. The garbage
+collector pauses the process for all that it holds, so the block does not include it.
 """
 
 import argparse
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(measure(options.run, options.vehicles[0], options.seconds, clock))
         return 0
-    print(f"{'':11} cars  set-up s  block ms   CPU s  requests  state changes")
+    print(
+        f"{'':11} cars  set-up s  block ms  gc ms   CPU s  process s"
+        "  requests  state changes"
+    )
     runs = [(name, count) for count in options.vehicles for name in INTEGRATIONS]
     for index, (name, count) in enumerate(runs, 1):
         progress = f"run {index} of {len(runs)}: {name}, {count} cars"

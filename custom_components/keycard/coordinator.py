@@ -1,6 +1,6 @@
 """Coordinator for Keycard."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import logging
 from random import Random
@@ -173,6 +173,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             bluetooth_key=credentials.bluetooth_key,
             on_added=self._async_vehicle_added,
             on_removed=self._async_vehicle_removed,
+            on_listed=self._async_vehicle_listed,
             on_bluetooth_update=self._async_bluetooth_updated,
             save=self._async_save_now,
             schedule_save=self._store.async_save_soon,
@@ -435,7 +436,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if self._vehicle_poller is not None:
             self._vehicle_poller.async_add_vehicle(coordinator.vehicle.id)
         self._drill.async_apply(coordinator)
-        self._async_update_vehicle(coordinator, time.monotonic())
+        self._async_update_assessments([coordinator])
         self._update_needed_keys()
 
     @callback
@@ -443,6 +444,11 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if self._vehicle_poller is not None:
             self._vehicle_poller.async_remove_vehicle(vin)
         self._vehicles_with_working_calls.discard(vin)
+
+    @callback
+    def _async_vehicle_listed(self, vin: str) -> None:
+        if self._vehicle_poller is not None:
+            self._vehicle_poller.async_handle_listed(vin)
 
     @callback
     def _async_bluetooth_updated(self, vin: str) -> None:
@@ -530,7 +536,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if changed or drill_ended:
             self._async_update_vehicles()
         elif (coordinator := self._vehicles.get(vehicle_id or "")) is not None:
-            self._async_update_vehicle(coordinator, time.monotonic())
+            self._async_update_assessments([coordinator])
         self._async_publish_assessment(changed=changed)
         if assessment.status is not before:
             _LOGGER.info("%s: %s", self.name, assessment.status)
@@ -539,37 +545,43 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     def _async_update_aging(self) -> None:
         """Update values that change with time alone."""
         self._refresh_timer.async_schedule(REFRESH_INTERVAL)
-        for coordinator in self._vehicles.values():
-            with isolated("a vehicle that is updated"):
-                coordinator.async_publish()
         with self._detection.isolated():
             self._async_update_vehicles()
             self._async_publish_assessment(changed=True)
+        self._vehicle_manager.async_update_each(
+            VehicleCoordinator.async_publish, self._vehicles.values()
+        )
 
     @callback
     def _async_update_vehicles(self) -> None:
         """Update all vehicles with the assessment."""
         self._published = self._detector.assessment, self._detector.account_refusal
-        monotonic = time.monotonic()
-        for coordinator in self._vehicles.values():
-            self._async_update_vehicle(coordinator, monotonic)
+        self._async_update_assessments(self._vehicles.values())
         self._update_needed_keys()
 
     @callback
-    def _async_update_vehicle(
-        self, coordinator: VehicleCoordinator, monotonic: float
+    def _async_update_assessments(
+        self, coordinators: Iterable[VehicleCoordinator]
     ) -> None:
-        vehicle_id = coordinator.vehicle.id
-        calls_work = self._detector.calls_work(vehicle_id, monotonic)
-        refusal = self._detector.refusal_of(vehicle_id)
-        if calls_work:
-            self._vehicles_with_working_calls.add(vehicle_id)
-        else:
-            self._vehicles_with_working_calls.discard(vehicle_id)
-        with isolated("a vehicle that is updated"):
-            coordinator.async_update_assessment(
-                self._detector.assessment, calls_work=calls_work, refusal=refusal
-            )
+        """Update vehicles with the assessment, and publish those that changed."""
+        changed: list[VehicleCoordinator] = []
+        monotonic = time.monotonic()
+        for coordinator in coordinators:
+            vehicle_id = coordinator.vehicle.id
+            calls_work = self._detector.calls_work(vehicle_id, monotonic)
+            refusal = self._detector.refusal_of(vehicle_id)
+            if calls_work:
+                self._vehicles_with_working_calls.add(vehicle_id)
+            else:
+                self._vehicles_with_working_calls.discard(vehicle_id)
+            with isolated("a vehicle that is updated"):
+                if coordinator.async_update_assessment(
+                    self._detector.assessment, calls_work=calls_work, refusal=refusal
+                ):
+                    changed.append(coordinator)
+        self._vehicle_manager.async_update_each(
+            VehicleCoordinator.async_publish, changed
+        )
 
     def _update_needed_keys(self) -> None:
         self._vehicles_needing_key = frozenset(

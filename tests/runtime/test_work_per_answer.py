@@ -117,8 +117,7 @@ async def test_one_answer(
     assert counted == {
         "vehicle listeners": 1,
         "assess": 1,
-        # With the data of the vehicle, and with the assessment.
-        "async_publish": 2,
+        "async_publish": 1,
         # Of the vehicle, and of the account.
         "expire_commands": 2,
         "is_working": 1,
@@ -145,6 +144,33 @@ async def test_a_changed_assessment_updates_all_vehicles(
     assert sorted(set(updated)) == sorted(data.vehicles)
     keys = {one.data.key_to_take for one in data.vehicles.values()}
     assert keys == {PhysicalKey.KEYCARD}
+
+
+@pytest.mark.usefixtures("without_requests")
+async def test_many_vehicles_are_updated_in_several_turns(
+    hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(compatible_entry)
+    await work_per_answer(hass, compatible_entry, 50)
+    data: KeycardData = compatible_entry.runtime_data
+    turn = 0
+    updated: list[tuple[int, str]] = []
+    for vin, coordinator in data.vehicles.items():
+        coordinator.async_add_listener(
+            partial(lambda vin: updated.append((turn, vin)), vin)
+        )
+    with patch.object(OutageDetector, "assess", return_value=OUTAGE):
+        data.detector.assessment = OUTAGE
+        summary(data, next(iter(data.vehicles)), "asleep")
+        # The keys are known at once.
+        assert {one.actual.key_to_take for one in data.vehicles.values()} == {
+            PhysicalKey.KEYCARD
+        }
+        while data.vehicle_manager._steps_task is not None:
+            await asyncio.sleep(0)
+            turn += 1
+    assert [vin for _, vin in updated] == list(data.vehicles)
+    assert max(Counter(turn for turn, _ in updated).values()) == 20
 
 
 @pytest.mark.usefixtures("without_requests")

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    HassJob,
+    HassJobType,
+    HomeAssistant,
+    callback,
+)
 from homeassistant.helpers.event import async_call_later
 
 
@@ -15,6 +21,11 @@ class Timer:
         self._hass = hass
         self._action = action
         self._unsub: CALLBACK_TYPE | None = None
+        self._job = HassJob(
+            self._async_expired,
+            cancel_on_shutdown=True,
+            job_type=HassJobType.Callback,
+        )
 
     @property
     def is_scheduled(self) -> bool:
@@ -25,8 +36,7 @@ class Timer:
     def async_schedule(self, delay: float) -> None:
         """Call the action after a delay (s), and not at an earlier scheduled time."""
         self.async_cancel()
-        job = HassJob(self._async_expired, cancel_on_shutdown=True)
-        self._unsub = async_call_later(self._hass, max(0.0, delay), job)
+        self._unsub = async_call_later(self._hass, max(0.0, delay), self._job)
 
     @callback
     def async_cancel(self) -> None:

@@ -211,6 +211,11 @@ class AccountCallHealth:
 
     # State
 
+    def is_steady(self, vehicle_id: str) -> bool:
+        """Return whether the calls for a vehicle work, and none failed recently."""
+        calls = self._calls.get(vehicle_id)
+        return calls is not None and calls.is_steady
+
     def has_evidence(self, monotonic: float) -> bool:
         """Return whether there is evidence since the start."""
         return bool(self._quiet) or any(

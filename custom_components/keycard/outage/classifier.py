@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 import json
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -76,7 +77,7 @@ class _Request:
     def status(self) -> int:
         return self.answer.status or 0
 
-    @property
+    @cached_property
     def text(self) -> str:
         return self.answer.body.strip().lower()
 
@@ -348,6 +349,9 @@ _RULES = (
     _Rule(_ALL, _fine, _GATEWAY, Verdict.BAD, Reason.MALFORMED),
     _Rule(_ALL, _always, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
 )
+_RULES_BY_TYPE = {
+    kind: tuple(row for row in _RULES if kind in row.kinds) for kind in RequestType
+}
 
 
 def classify(
@@ -375,7 +379,7 @@ def classify(
         readable=readable,
         third_party=third_party,
     )
-    row = next(row for row in _RULES if request_type in row.kinds and row.when(request))
+    row = next(row for row in _RULES_BY_TYPE[request_type] if row.when(request))
     return Classification(
         subject=row.subject or _SUBJECTS[request_type],
         verdict=row.verdict,

@@ -147,6 +147,14 @@ class OutageDetector:
         works = self._calls.get_or_create(vehicle_id).is_working(monotonic, None)
         return bool(works) and self.account.refusal_of(vehicle_id) is None
 
+    def calls_steady(self, vehicle_id: str) -> bool:
+        """Return whether calls for a vehicle work, without any doubt of its cloud."""
+        return (
+            self.assessment.since is None
+            and not self.host_monitor.tracker(self.region).failing
+            and self._calls.is_steady(vehicle_id)
+        )
+
     @property
     def account_refusal(self) -> Reason | None:
         """Return why calls for all vehicles are refused, None if they are not."""

@@ -132,6 +132,11 @@ class VehicleCallHealth:
             and self.next_at() == float("inf")
         )
 
+    @property
+    def is_steady(self) -> bool:
+        """Return whether the calls work, and none of the last ten minutes failed."""
+        return self.is_quiet and all(good for _, good in self.recent)
+
     # Requests
 
     def request_now(self, monotonic: float) -> None:

@@ -124,6 +124,9 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self._key_to_take = key_to_take
         self._key_tried: datetime | None = None
         self._drill_assessment: Assessment | None = None
+        self._drill_changed = False
+        """Whether the data were not published since the drill changed."""
+
         self._reachable: bool | None = None
         self._logged: tuple[bool | None, bool | None] = (None, None)
         """Whether the vehicle was reachable and in range when last logged."""
@@ -168,10 +171,10 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @callback
     def async_record_evidence(self, evidence: Evidence) -> None:
         """Update from a call for the vehicle, and publish its data."""
-        mobile_access = mobile_access_enabled(
-            evidence, before=self._access.mobile_access
-        )
-        self._access = replace(self._access, mobile_access=mobile_access)
+        before = self._access.mobile_access
+        mobile_access = mobile_access_enabled(evidence, before=before)
+        if mobile_access is not before:
+            self._access = replace(self._access, mobile_access=mobile_access)
         if mobile_access_enabled(evidence, before=False):
             self.vehicle.mobile_access_disabled = False
         self._payment_errors = count_payment_errors(
@@ -182,20 +185,28 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     @callback
     def async_update_assessment(
         self, assessment: Assessment, *, calls_work: bool, refusal: Reason | None
-    ) -> None:
-        """Update from an assessment of the cloud, and publish changes.
+    ) -> bool:
+        """Update from an assessment of the cloud; return whether anything changed.
 
-        `refusal` is the reason why calls for the vehicle are refused.
+        `refusal` is the reason why calls for the vehicle are refused. The data change
+        at once, and are to be published.
         """
-        self._access = replace(self._access, calls_work=calls_work, refusal=refusal)
+        access = self._access
+        if (access.calls_work, access.refusal) != (calls_work, refusal):
+            access = replace(access, calls_work=calls_work, refusal=refusal)
+        elif assessment == self._assessment and not self._drill_changed:
+            return False
+        self._access = access
         self._key_to_take = self.key_to_take(assessment)
         self._assessment = assessment
-        self.async_publish()
+        self.actual = self._present()
+        return True
 
     @callback
     def async_set_drill(self, assessment: Assessment | None) -> None:
         """Set the assessment of a drill, None without one, for the next publication."""
         self._drill_assessment = assessment
+        self._drill_changed = True
 
     @callback
     def async_set_key_tried(self, utcnow: datetime) -> None:
@@ -207,6 +218,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     def async_publish(self) -> None:
         """Publish the data of the vehicle if they changed."""
         self.actual = data = self._present()
+        self._drill_changed = False
         self._log_changes(data)
         home = self.hass.config.latitude, self.hass.config.longitude
         self.unreachable_timer.update(
@@ -227,14 +239,11 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             return None
         if self._assessment is None:
             return Connection.UNDETERMINED
-        mobile_access = (
-            self._access.mobile_access and not self.vehicle.mobile_access_disabled
-        )
+        access = self._access
+        if access.mobile_access and self.vehicle.mobile_access_disabled:
+            access = replace(access, mobile_access=False)
         return cloud_connection(
-            self._assessment,
-            self.vehicle.id,
-            self.vehicle.state,
-            replace(self._access, mobile_access=mobile_access),
+            self._assessment, self.vehicle.id, self.vehicle.state, access
         )
 
     def _present(self) -> VehicleData:

@@ -1,7 +1,7 @@
 """Poll the vehicles of an account."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,17 +24,22 @@ from ..outage.models import Subsystem
 from ..transport.cloud import FleetClient
 from ..transport.result import ApiCall
 from ..vehicle.poll_schedule import (
+    MAX_SINGLE_SUMMARIES,
     PRODUCTS_INTERVAL,
     SUMMARY_INTERVAL,
     DataPollSchedule,
+    next_turns,
 )
 from ..vehicle.product_list import parse_products
-from ..vehicle.state import JsonObject, has_data, unwrap_response
+from ..vehicle.state import JsonObject, VehicleState, has_data, unwrap_response
 from ..vehicle.third_party_cache import ThirdPartyCache
 from ..vehicle.vehicle import Vehicle
 
 JITTER = 0.05
 SOON = 2.0
+
+# Seconds between the first requests for two vehicles.
+START_GAP = 0.05
 
 
 class CallType(StrEnum):
@@ -88,7 +93,7 @@ class FreePoll:
     interval: float
     next_at: float
     running: bool = False
-    started: bool = False
+    started_at: float = -inf
 
     def start(self, monotonic: float, random: Random) -> None:
         """Start a poll and plan the next one.
@@ -96,8 +101,9 @@ class FreePoll:
         The first interval gives it a random phase: homes that start together must not
         poll together.
         """
-        jitter = 1 + random.uniform(0, JITTER) if self.started else random.random()
-        self.running = self.started = True
+        is_first = self.started_at == -inf
+        jitter = random.random() if is_first else 1 + random.uniform(0, JITTER)
+        self.running, self.started_at = True, monotonic
         self.next_at = monotonic + self.interval * jitter
 
     def due_at(self, paused_until: float) -> float:
@@ -114,6 +120,8 @@ class VehiclePolls:
     schedule: DataPollSchedule
     cache: ThirdPartyCache = field(default_factory=ThirdPartyCache)
     data_running: bool = False
+    scheduled_state: VehicleState | None = None
+    """The state of the vehicle for which the timer was last set."""
 
 
 class VehiclePoller:
@@ -122,6 +130,9 @@ class VehiclePoller:
     The summary of each vehicle is free and polled every minute; its data are billed,
     and polled at intervals that depend on its state and on the budget. A suspicion of
     the detector makes calls due at once. Nothing is polled while calls are paused.
+
+    The product list has the summaries of many vehicles of an account in one call. While
+    it is answered, only a few of the vehicles are also polled one by one, in turn.
 
     Data that a third party caches are read, which is free, and refreshed, which is
     billed, only if they do not change by themselves.
@@ -159,6 +170,9 @@ class VehiclePoller:
         self._random = random
         self._vehicles: dict[str, VehiclePolls] = {}
         self._products = FreePoll(interval=PRODUCTS_INTERVAL, next_at=-inf)
+        self._turns: dict[str, float] = {}
+        """When the vehicles whose turn it is are polled one by one."""
+
         self._timer = Timer(hass, self._async_poll_account)
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopped = True
@@ -189,13 +203,18 @@ class VehiclePoller:
     @callback
     def async_add_vehicle(self, vin: str, polled_at: float = -inf) -> None:
         """Add a vehicle whose data were polled before (monotonic) or never."""
-        monotonic = time.monotonic()
+        first_at = time.monotonic() + START_GAP * len(self._vehicles)
         polls = self._vehicles[vin] = VehiclePolls(
             timer=Timer(self._hass, lambda: self._async_poll_vehicle(vin)),
-            summary=FreePoll(interval=SUMMARY_INTERVAL, next_at=monotonic),
+            summary=FreePoll(interval=SUMMARY_INTERVAL, next_at=first_at),
             schedule=DataPollSchedule(polled_at=polled_at),
         )
         self._schedule_vehicle(vin, polls)
+        if self._lists_summaries:
+            self._products.next_at = min(
+                self._products.next_at, first_at + SUMMARY_INTERVAL
+            )
+            self.async_schedule()
 
     @callback
     def async_remove_vehicle(self, vin: str) -> None:
@@ -216,6 +235,35 @@ class VehiclePoller:
         if (polls := self._vehicles.get(vin)) is not None:
             polls.schedule.expect_change(time.monotonic())
             self._schedule_vehicle(vin, polls)
+
+    @callback
+    def async_handle_listed(self, vin: str) -> None:
+        """Postpone the next summary of a vehicle that the product list included.
+
+        Unless the next list is overdue, or it is the turn of the vehicle. Calls that do
+        not just work are not replaced by the list.
+        """
+        polls = self._vehicles.get(vin)
+        if polls is None or not self._lists_summaries:
+            return
+        turn = self._turns.pop(vin, None)
+        if turn is not None:
+            polls.summary.next_at = min(polls.summary.next_at, turn)
+        elif self._detector.calls_steady(vin):
+            overdue = SUMMARY_INTERVAL * (1.5 + self._random.random())
+            polls.summary.next_at = time.monotonic() + overdue
+        changed = self._get_vehicle(vin).state is not polls.scheduled_state
+        if turn is not None or changed:
+            self._schedule_vehicle(vin, polls)
+
+    @property
+    def _lists_summaries(self) -> bool:
+        """Return whether the product list is polled for the summaries.
+
+        A third party may have answered it from a cache.
+        """
+        many = len(self._vehicles) > MAX_SINGLE_SUMMARIES
+        return many and not self._detector.third_party
 
     @callback
     def async_schedule(self) -> None:
@@ -246,6 +294,7 @@ class VehiclePoller:
         if self._stopped or self._vehicles.get(vin) is not polls:
             return
         monotonic = time.monotonic()
+        polls.scheduled_state = self._get_vehicle(vin).state
         next_at = min(
             monotonic + SUMMARY_INTERVAL,
             polls.summary.due_at(self._paused_until(Category.CALLS, vin)),
@@ -275,10 +324,15 @@ class VehiclePoller:
     def _async_poll_account(self) -> None:
         """Make the calls that the account or the detector needs."""
         monotonic = time.monotonic()
-        if monotonic >= self._account.paused_until:
-            for vin, subsystem in self._detector.calls_due(monotonic):
-                self._async_settle(vin, subsystem, monotonic)
+        if monotonic >= self._account.paused_until and (
+            due := self._detector.calls_due(monotonic)
+        ):
+            self._async_create_task(self._async_settle_all(due, monotonic))
         if self._products.due_at(self._paused_until(Category.CALLS, None)) <= monotonic:
+            self._products.interval = PRODUCTS_INTERVAL
+            if self._lists_summaries:
+                self._products.interval = SUMMARY_INTERVAL
+                self._plan_turns(monotonic)
             self._products.start(monotonic, self._random)
             self._async_create_task(self._async_poll_products())
         self.async_schedule()
@@ -302,6 +356,25 @@ class VehiclePoller:
                 self._async_poll_data(vin, polls, requested=requested)
             )
         self._schedule_vehicle(vin, polls)
+
+    def _plan_turns(self, monotonic: float) -> None:
+        """Plan whom to poll one by one until the next product list."""
+        vins = next_turns(
+            {vin: self._get_vehicle(vin).model for vin in self._vehicles},
+            {vin: polls.summary.started_at for vin, polls in self._vehicles.items()},
+        )
+        gap = SUMMARY_INTERVAL / len(vins)
+        self._turns = {
+            vin: monotonic + gap * (index + 0.5) for index, vin in enumerate(vins)
+        }
+
+    async def _async_settle_all(
+        self, due: Iterable[tuple[str | None, Subsystem]], monotonic: float
+    ) -> None:
+        """Make the extra calls that settle suspicions, one in each loop turn."""
+        for vin, subsystem in due:
+            self._async_settle(vin, subsystem, monotonic)
+            await asyncio.sleep(0)
 
     @callback
     def _async_settle(
@@ -339,6 +412,8 @@ class VehiclePoller:
             self._schedule_vehicle(vin, polls)
 
     async def _async_confirm_summary(self, vin: str) -> None:
+        if (polls := self._vehicles.get(vin)) is not None:
+            polls.summary.started_at = time.monotonic()
         await self._async_call(CallType.SUMMARY, vin)
         if (polls := self._vehicles.get(vin)) is not None:
             self._schedule_vehicle(vin, polls)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Mapping, Set as AbstractSet
 from datetime import datetime
 from functools import partial
+from itertools import batched
 import logging
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -43,6 +44,9 @@ from ..vehicle.vehicle import Vehicle
 from .commands import CloudCommandSender
 from .vehicle_coordinator import VehicleCoordinator
 
+# Vehicles that are updated in one turn of the event loop.
+_MAX_UPDATES = 20
+
 DISABLED_BY_USER = dr.DeviceEntryDisabler.USER
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,6 +70,7 @@ class VehicleManager:
         bluetooth_key: PrivateKey | None,
         on_added: Callable[[VehicleCoordinator], None],
         on_removed: Callable[[str], None],
+        on_listed: Callable[[str], None],
         on_bluetooth_update: Callable[[str], None],
         save: Callable[[], None],
         schedule_save: Callable[[], None],
@@ -75,7 +80,8 @@ class VehicleManager:
         `other_vins` returns the vehicles of other entries: a vehicle of two accounts
         belongs to the entry that added it first. An entry without an account has no
         `command_sender`. `on_added` and `on_removed` are called when a vehicle comes to
-        the account or leaves it, `on_bluetooth_update` after news over Bluetooth.
+        the account or leaves it, `on_listed` when the product list had its summary,
+        `on_bluetooth_update` after news over Bluetooth.
         `save` stores the vehicles at once.
         """
         self.vehicles = vehicles
@@ -92,6 +98,7 @@ class VehicleManager:
         self._other_vins = other_vins
         self._on_added = on_added
         self._on_removed = on_removed
+        self._on_listed = on_listed
         self._on_bluetooth_update = on_bluetooth_update
         self._command_sender = command_sender
         self._bluetooth_key = bluetooth_key
@@ -350,6 +357,29 @@ class VehicleManager:
         finally:
             self._steps_task = None
 
+    @callback
+    def async_update_each(
+        self,
+        update: Callable[[VehicleCoordinator], None],
+        coordinators: Collection[VehicleCoordinator],
+    ) -> None:
+        """Update vehicles; many of them in several turns of the event loop."""
+        if len(coordinators) <= _MAX_UPDATES:
+            self._update(update, coordinators)
+            return
+        for some in batched(coordinators, _MAX_UPDATES, strict=False):
+            self.async_add_step(partial(self._update, update, some))
+
+    def _update(
+        self,
+        update: Callable[[VehicleCoordinator], None],
+        coordinators: Iterable[VehicleCoordinator],
+    ) -> None:
+        for coordinator in coordinators:
+            if self.vehicles.get(coordinator.vehicle.id) is coordinator:
+                with isolated("a vehicle that is updated"):
+                    update(coordinator)
+
     async def async_wait_until_added(self) -> None:
         """Wait until all steps of adding vehicles are taken."""
         if self._steps_task is not None:
@@ -373,15 +403,27 @@ class VehicleManager:
             return
         utcnow = dt_util.utcnow()
         change = self._account_vehicles.update(set(listed) - self._other_vins(), utcnow)
-        for vin, summary in listed.items():
-            if vin in self.vehicles:
-                with isolated("the product list's update of a vehicle"):
-                    self.vehicles[vin].vehicle.apply_product(summary, utcnow)
-                    self.vehicles[vin].async_publish()
+        self.async_update_each(
+            partial(self._update_listed, listed=listed, utcnow=utcnow),
+            [self.vehicles[vin] for vin in listed if vin in self.vehicles],
+        )
         for vin in change.added:
             self.async_add_step(partial(self._discover, listed[vin], utcnow))
         for vin in change.removed:
             self.async_remove(vin)
+
+    def _update_listed(
+        self,
+        coordinator: VehicleCoordinator,
+        listed: Mapping[str, JsonObject],
+        utcnow: datetime,
+    ) -> None:
+        """Update a vehicle from a product list."""
+        vin = coordinator.vehicle.id
+        coordinator.vehicle.apply_product(listed[vin], utcnow)
+        coordinator.async_publish()
+        if "state" in listed[vin]:
+            self._on_listed(vin)
 
     def _discover(self, summary: JsonObject, utcnow: datetime) -> None:
         """Add a vehicle of the account."""

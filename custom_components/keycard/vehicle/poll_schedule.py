@@ -1,8 +1,10 @@
 """When a vehicle is polled over the cloud or Bluetooth."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple, Self
 
 from .api_field import DOORS, PARKED
@@ -12,6 +14,12 @@ from .state import ConnectivityState, VehicleState
 # The latter is not billed and does not wake a sleeping vehicle.
 PRODUCTS_INTERVAL = 600.0
 SUMMARY_INTERVAL = 60.0
+
+# The summaries of more vehicles are read from the product list, in one request. It does
+# not tell whether the requests for a vehicle work, so each vehicle still has a turn
+# within so many seconds, and each model one in each summary interval.
+MAX_SINGLE_SUMMARIES = 5
+TURN_INTERVAL = 450.0
 
 # Seconds between two polls of the data of an online vehicle.
 DRIVING_INTERVAL = 120.0
@@ -140,6 +148,23 @@ def _charging_interval(state: VehicleState) -> float:
     if state.minutes_to_full:
         seconds = min(seconds, (state.minutes_to_full + 1) * 60)
     return min(max(seconds, MIN_CHARGING_INTERVAL), MAX_CHARGING_INTERVAL)
+
+
+def next_turns(
+    models: Mapping[str, str], requested_at: Mapping[str, float]
+) -> list[str]:
+    """Return the vehicles to request one by one in the next summary interval.
+
+    `models` and `requested_at`, the time of the last such request, are by vehicle.
+    """
+    by_model: defaultdict[str, list[str]] = defaultdict(list)
+    for vin in sorted(models, key=lambda vin: requested_at[vin]):
+        by_model[models[vin]].append(vin)
+    return [
+        vin
+        for vins in by_model.values()
+        for vin in vins[: ceil(len(vins) * SUMMARY_INTERVAL / TURN_INTERVAL)]
+    ]
 
 
 @dataclass(kw_only=True)

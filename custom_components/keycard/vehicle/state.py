@@ -907,14 +907,16 @@ class VehicleState:
         name = parse_text(section(vehicle_json, "vehicle_state").get("vehicle_name"))
         equipment = VehicleConfig.from_config(section(vehicle_json, "vehicle_config"))
         signing = _parse_needs_signing(vehicle_json.get("command_signing"))
-        return replace(
-            self,
-            name=name or parse_text(vehicle_json.get("display_name")) or self.name,
-            presence=_parse_connectivity(vehicle_json.get("state")),
-            in_service=vehicle_json.get("in_service") is True,
-            equipment=equipment or self.equipment,
-            needs_signing=self.needs_signing if signing is None else signing,
-        )
+        summary: dict[str, Any] = {
+            "name": name or parse_text(vehicle_json.get("display_name")) or self.name,
+            "presence": _parse_connectivity(vehicle_json.get("state")),
+            "in_service": vehicle_json.get("in_service") is True,
+            "equipment": equipment or self.equipment,
+            "needs_signing": self.needs_signing if signing is None else signing,
+        }
+        if all(getattr(self, name) == value for name, value in summary.items()):
+            return self
+        return replace(self, **summary)
 
     def only_confirmed(self, names: Collection[str]) -> Self:
         """Return the state without unconfirmed `current_only` fields.

@@ -93,6 +93,11 @@ class Vehicle:
     _confirmed: dict[str, datetime] = field(default_factory=dict, init=False)
     """When a field was last confirmed other than by data from the cloud."""
 
+    _stored_state: tuple[VehicleState | None, dict[str, object] | None] = field(
+        default=(None, None), init=False, compare=False
+    )
+    """The state that was last converted to JSON, and that JSON."""
+
     _connectivity_at: datetime | None = field(default=None, init=False)
     """When the cloud last reported the connectivity state."""
 
@@ -367,7 +372,7 @@ class Vehicle:
             "name": self.name,
             "model": self.model,
             "year": self.year,
-            "state": self.state.to_json() if self.state else None,
+            "state": self._state_to_json(),
             "confirmed_at": self.confirmed_at and self.confirmed_at.isoformat(),
             "overheard": _dump_times(self._bluetooth_updated),
             "confirmed": _dump_times(self._confirmed),
@@ -376,6 +381,14 @@ class Vehicle:
             ),
             "computers": self.trust.keys.to_json(),
         }
+
+    def _state_to_json(self) -> dict[str, object] | None:
+        """Return the state as JSON, converted only once."""
+        state, json = self._stored_state
+        if state is not self.state:
+            json = self.state.to_json() if self.state else None
+            self._stored_state = self.state, json
+        return json
 
     @classmethod
     def from_json(
@@ -438,8 +451,9 @@ class Vehicle:
             for name, value in sleep_changes(self.state).items()
             if not self._is_recently_updated(name, utcnow)
         }
-        self.state = replace(self.state, **changes)
         self._confirmed |= dict.fromkeys(changes, utcnow)
+        if any(getattr(self.state, name) != value for name, value in changes.items()):
+            self.state = replace(self.state, **changes)
 
     def _is_recently_updated(self, name: str, utcnow: datetime) -> bool:
         reported_at = self._bluetooth_updated.get(name)

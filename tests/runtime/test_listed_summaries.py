@@ -1,0 +1,167 @@
+"""Many vehicles: their summaries come with the product list, and some one by one."""
+
+from collections import Counter
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from homeassistant.core import HomeAssistant
+
+from custom_components.keycard.outage.account import AccountStatus
+from custom_components.keycard.outage.detector import OutageDetector
+from custom_components.keycard.runtime import vehicle_poller
+from custom_components.keycard.runtime.vehicle_poller import CallType, VehiclePoller
+from custom_components.keycard.transport.cloud import FleetClient
+from custom_components.keycard.transport.result import ApiCall
+from custom_components.keycard.vehicle.poll_schedule import (
+    SUMMARY_INTERVAL,
+    TURN_INTERVAL,
+    next_turns,
+)
+from custom_components.keycard.vehicle.vehicle import Vehicle
+
+HOUR = 3600
+
+
+def fleet(number: int) -> list[str]:
+    return [f"LRW3E7EK4NC{index:06}" for index in range(number)]
+
+
+@pytest.mark.parametrize("number", [6, 10, 50, 100, 200])
+def test_every_vehicle_has_a_turn_and_every_model_one_a_minute(number: int) -> None:
+    models = dict.fromkeys(fleet(number), "model3")
+    models[fleet(number)[-1]] = "models"
+    requested_at = dict.fromkeys(models, 0.0)
+    most = 0
+    for minute in range(1, 60):
+        turns = next_turns(models, requested_at)
+        most = max(most, len(turns))
+        assert len(set(turns)) == len(turns)
+        assert {models[vin] for vin in turns} == {"model3", "models"}
+        for vin in turns:
+            requested_at[vin] = minute * SUMMARY_INTERVAL
+        if minute * SUMMARY_INTERVAL > TURN_INTERVAL:
+            oldest = minute * SUMMARY_INTERVAL - min(requested_at.values())
+            assert oldest <= TURN_INTERVAL + SUMMARY_INTERVAL
+    assert most <= number * SUMMARY_INTERVAL / TURN_INTERVAL + 2
+
+
+class Polls:
+    """A poller of many vehicles whose requests are only counted."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        monkeypatch: pytest.MonkeyPatch,
+        number: int,
+        *,
+        third_party: bool = False,
+    ) -> None:
+        self.monotonic = 1000.0
+        self.vehicles = {vin: Vehicle.from_vin(vin) for vin in fleet(number)}
+        self.requests: Counter[str] = Counter()
+        self.by_vehicle: Counter[str | None] = Counter()
+        self.unsteady: set[str] = set()
+        self.list_works = True
+        detector = Mock(spec=OutageDetector, third_party=third_party)
+        detector.calls_steady = lambda vin: vin not in self.unsteady
+        detector.next_call.return_value = float("inf")
+        detector.calls_due.return_value = []
+        clock = Mock(monotonic=lambda: self.monotonic)
+        monkeypatch.setattr(vehicle_poller, "time", clock)
+        monkeypatch.setattr(vehicle_poller, "Timer", Mock())
+        self.poller = VehiclePoller(
+            hass=hass,
+            client=Mock(spec=FleetClient, supports_refresh=False),
+            detector=detector,
+            account=AccountStatus(),
+            get_vehicle=self.vehicles.__getitem__,
+            on_call=Mock(),
+            on_slow_call=Mock(),
+            interval_factor=lambda: 1.0,
+            random=Random(1),
+        )
+        monkeypatch.setattr(self.poller, "_async_create_task", self._finish)
+        monkeypatch.setattr(self.poller, "_async_call", self._call)
+        self.poller.async_start(dict.fromkeys(self.vehicles))
+
+    def _finish(self, call: Coroutine[Any, Any, object]) -> None:
+        """Run a request to its end, which waits for nothing."""
+        with pytest.raises(StopIteration):
+            call.send(None)
+
+    async def _call(self, call_type: CallType, vin: str | None) -> ApiCall:
+        self.requests[call_type] += 1
+        self.by_vehicle[vin] += 1
+        if call_type is CallType.PRODUCTS and self.list_works:
+            for listed in self.vehicles:
+                self.poller.async_handle_listed(listed)
+        return Mock(spec=ApiCall)
+
+    def run(self, seconds: int) -> None:
+        """Let time pass, and count the requests anew."""
+        self.requests.clear()
+        self.by_vehicle.clear()
+        for _ in range(seconds):
+            self.monotonic += 1.0
+            self.poller._async_poll_account()
+            for vin in self.vehicles:
+                self.poller._async_poll_vehicle(vin)
+
+
+@pytest.mark.parametrize(("number", "most"), [(10, 2), (100, 14)])
+def test_few_requests_for_many_vehicles(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, number: int, most: int
+) -> None:
+    polls = Polls(hass, monkeypatch, number)
+    polls.run(600)
+    polls.run(HOUR)
+    assert 57 <= polls.requests[CallType.PRODUCTS] <= 60
+    assert polls.requests[CallType.SUMMARY] <= 60 * most
+    # The good answer of a call for a vehicle counts for ten minutes.
+    assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 7
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_few_vehicles_are_polled_one_by_one(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    polls = Polls(hass, monkeypatch, number)
+    polls.run(HOUR)
+    assert polls.requests[CallType.PRODUCTS] <= 7
+    assert polls.requests[CallType.SUMMARY] >= 57 * number
+
+
+def test_a_third_party_is_asked_for_each_vehicle(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(hass, monkeypatch, 10, third_party=True)
+    polls.run(HOUR)
+    assert polls.requests[CallType.PRODUCTS] <= 7
+    assert polls.requests[CallType.SUMMARY] >= 570
+
+
+def test_the_list_does_not_replace_calls_that_fail(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(hass, monkeypatch, 10)
+    failing, *others = polls.vehicles
+    polls.unsteady = {failing}
+    polls.run(HOUR)
+    assert polls.by_vehicle[failing] >= 57
+    assert max(polls.by_vehicle[vin] for vin in others) < 20
+
+
+def test_without_a_list_each_vehicle_is_polled(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(hass, monkeypatch, 10)
+    polls.run(600)
+    polls.list_works = False
+    polls.run(240)
+    assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 2
+    polls.run(HOUR)
+    assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 57

@@ -6,10 +6,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 import logging
 from pathlib import Path
+from random import Random
 import socket
 import tempfile
 import time
-from typing import Any
+from typing import Any, override
 from unittest.mock import AsyncMock, patch
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.keycard
+from custom_components.keycard import coordinator
 from custom_components.keycard.auth.keys import async_publish_public_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.coordinator import VehicleCoordinator
@@ -37,7 +39,7 @@ from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
 from .config_entries import hosts_options, server_entry
-from .event_loop import CheckedLoop
+from .event_loop import CheckedHarnessLoop
 from .flow_steps import notify_nobody
 from .request_timeouts import ManualTimeouts, patch_timeouts
 
@@ -71,9 +73,9 @@ assert custom_components.keycard.PLATFORMS
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "keycard-hypothesis")
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedLoop]]:
-    """Use an event loop that checks the thread of its callers."""
-    return {"checked": CheckedLoop}
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessLoop]]:
+    """Use an event loop that checks its callers and exposes its next timer."""
+    return {"checked": CheckedHarnessLoop}
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,21 @@ def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
             if "enable_bluetooth" not in fixtures:
                 stack.enter_context(patch.object(LinuxAdapters, "adapters", {}))
         yield
+
+
+class LateRandom(Random):
+    """Random numbers in the last tenth of their range."""
+
+    @override
+    def random(self) -> float:
+        """Return a number from 0.9 to 1."""
+        return 0.9 + super().random() / 10
+
+
+@pytest.fixture(autouse=True)
+def late_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll late: no state that a test sets is replaced on a slow machine."""
+    monkeypatch.setattr(coordinator, "Random", LateRandom)
 
 
 @pytest.fixture(autouse=True)
@@ -280,10 +297,13 @@ async def until(
     hass: HomeAssistant, holds: Callable[[], bool], timeout: float = 60.0
 ) -> None:
     """Run requests and timers with the real clock until a condition holds."""
-    end = time.monotonic() + timeout
+    loop = hass.loop
+    assert isinstance(loop, CheckedHarnessLoop)
+    end = time.perf_counter() + timeout
     while not holds():
-        assert time.monotonic() < end, "the condition never held"
-        await asyncio.sleep(0.005)
+        # Check again after each event.
+        await loop.wait_for(lambda busy: busy or time.perf_counter() > end)
+        assert time.perf_counter() < end, "the condition never held"
         await hass.async_block_till_done()
 
 

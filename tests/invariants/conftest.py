@@ -1,6 +1,6 @@
 """Fixtures of a Home Assistant with a movable clock, over real HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import tzinfo
@@ -12,8 +12,9 @@ from jwt import api_jwt
 import pytest
 
 from homeassistant import runner
+from homeassistant.components.device_tracker import legacy
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity, script
+from homeassistant.helpers import entity, event, script
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -32,11 +33,6 @@ from .home import HomeUnderTest
 from .paired_vehicle import NearVehicle, add_near_vehicle
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessLoop]]:
-    """Use an event loop that exposes its next timer."""
-    return {"stage": CheckedHarnessLoop}
-
-
 @pytest.fixture(scope="module", autouse=True)
 def clock() -> Iterator[OffsetClock]:
     """Install a clock that can be moved."""
@@ -52,6 +48,9 @@ def clock() -> Iterator[OffsetClock]:
         patch.setattr(runner, "monotonic", clock.monotonic)
         # Time of a state change of an entity.
         patch.setattr(entity, "timer", clock.time)
+        # Time at which a timer may fire: one that seems early is armed again.
+        patch.setattr(event, "time_tracker_timestamp", clock.time)
+        patch.setattr(event, "time_tracker_utcnow", clock.now)
         # Time of the last run of an automation.
         patch.setattr(script, "utcnow", clock.now)
         patch.setattr(dt_util, "utcnow", clock.now)
@@ -59,6 +58,21 @@ def clock() -> Iterator[OffsetClock]:
         # Expiry of access tokens.
         patch.setattr(api_jwt, "datetime", datetime_class(clock))
         yield clock
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_legacy_device_trackers() -> Iterator[None]:
+    """Check no legacy device trackers, of which there are none, every five seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            legacy, "async_track_utc_time_change", lambda *_, **__: lambda: None
+        )
+        yield
+
+
+@pytest.fixture(autouse=True)
+def late_polls() -> None:
+    """Let polls begin at a random time: only the tests let time pass."""
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Every command of every entity, with every result: sent at most once, state true."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,6 @@ import pytest
 from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import EntityDescription
@@ -27,12 +25,12 @@ from custom_components.keycard.select import SELECTS
 from custom_components.keycard.switch import SWITCHES
 from custom_components.keycard.update import UPDATES
 from custom_components.keycard.vehicle.state import ConnectivityState
-from simulator import Simulator
 from simulator.vehicle.car import Car
 from simulator.vehicle.commands import COMMANDS
+from tests.command_table import CASES, Case, act, named, shown
+from tests.conftest import car_of
 
-from .command_table import CASES, Case, act, named, shown
-from .conftest import car_of, until
+from .home import HomeUnderTest
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
 
@@ -112,8 +110,7 @@ def quick() -> Iterator[None]:
 class ResettableVehicles:
     """The cars of the account, reset for each command."""
 
-    hass: HomeAssistant
-    simulator: Simulator
+    home: HomeUnderTest
     account: MockConfigEntry
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -125,31 +122,33 @@ class ResettableVehicles:
                 for key, value in vars(car).items()
                 if not key.startswith("_")
             }
-            for name, car in self.simulator.cars.items()
+            for name, car in self.home.simulator.cars.items()
         }
 
     async def put(self, item: Case, fate: ExpectedResult) -> Car:
         """Set the state of a car for a command, and then the condition."""
         self.bring_back(item.of)
-        car = self.simulator.cars[item.of]
+        simulator = self.home.simulator
+        car = simulator.cars[item.of]
         for name, value in (deepcopy(self.before[item.of]) | item.car).items():
             setattr(car, name, value)
         await self.look(item.of)
         if fate.asleep:
-            self.simulator.set(f"car.{item.of}", "asleep")
+            simulator.set(f"car.{item.of}", "asleep")
         known = car_of(self.account, item.of).vehicle
         assert known.state is not None
         known.state = replace(known.state, presence=fate.known)
-        self.simulator.apply(fate.conditions)
-        # Kept connections may be dropped, which takes a moment to arrive.
-        await asyncio.sleep(0.02)
-        self.simulator.usage.by_endpoint.clear()
+        simulator.apply(fate.conditions)
+        # Kept connections may be dropped.
+        await self.home.time_control.settle()
+        simulator.usage.by_endpoint.clear()
         return car
 
     def bring_back(self, name: str) -> None:
         """Reset the cloud and set a car online."""
-        self.simulator.apply(dict.fromkeys(self.simulator.conditions, "ok"))
-        self.simulator.set(f"car.{name}", "online")
+        simulator = self.home.simulator
+        simulator.apply(dict.fromkeys(simulator.conditions, "ok"))
+        simulator.set(f"car.{name}", "online")
 
     async def look(self, name: str) -> None:
         """Update the shown state of a car."""
@@ -159,8 +158,12 @@ class ResettableVehicles:
         coordinator.vehicle.state = replace(state, presence=ConnectivityState.ONLINE)
         seen = self.updated_at(name)
         self.account.runtime_data.command_sender.request_refresh(coordinator.vehicle.id)
-        await until(self.hass, lambda: self.updated_at(name) > seen)
-        await self.hass.async_block_till_done()
+        await self.wait_for_update(name, seen)
+
+    async def wait_for_update(self, name: str, seen: float) -> None:
+        """Wait until a car was updated after a time."""
+        await self.home.until(lambda: self.updated_at(name) > seen, 60)
+        await self.home.hass.async_block_till_done()
 
     def updated_at(self, name: str) -> float:
         """Return the time of a car's last update."""
@@ -172,17 +175,16 @@ class ResettableVehicles:
 
 @pytest.mark.parametrize("fate", FATES.values(), ids=FATES)
 async def test_every_command(
-    hass: HomeAssistant,
+    home: HomeUnderTest,
     *,
-    simulator: Simulator,
     account: MockConfigEntry,
     subtests: Subtests,
     fate: ExpectedResult,
 ) -> None:
-    resettable = ResettableVehicles(hass=hass, simulator=simulator, account=account)
+    resettable = ResettableVehicles(home=home, account=account)
     # Older cars close windows and open a garage only for a user nearby.
-    home = simulator.cars["Cy"].home_position
-    hass.config.latitude, hass.config.longitude = home
+    config = home.hass.config
+    config.latitude, config.longitude = home.simulator.cars["Cy"].home_position
     timeout = "custom_components.keycard.transport.cloud._COMMAND_TIMEOUT"
     for item in CASES:
         with subtests.test(named(item)), patch(timeout, fate.patience):
@@ -192,18 +194,19 @@ async def test_every_command(
 async def check(
     resettable: ResettableVehicles, item: Case, fate: ExpectedResult
 ) -> None:
-    hass = resettable.hass
+    home = resettable.home
+    hass = home.hass
     car = await resettable.put(item, fate)
     before, seen = shown(hass, item.entity, item.attribute), time.time()
     if fate.error is None:
-        await act(hass, item.entity, item.action, item.data)
+        await home.run_task(act(hass, item.entity, item.action, item.data))
     else:
         with pytest.raises(HomeAssistantError) as error:
-            await act(hass, item.entity, item.action, item.data)
+            await home.run_task(act(hass, item.entity, item.action, item.data))
         assert error.value.translation_domain == "keycard"
         assert error.value.translation_key == fate.error
     wakes = item.command == "wake_up"
-    sent = resettable.simulator.usage.count(f"eu.{item.command}")
+    sent = home.simulator.usage.count(f"eu.{item.command}")
     assert sent == (min(fate.sent, 1) if wakes else fate.sent)
     executed = dict(car.executed)
     if fate.asleep and not wakes:
@@ -213,8 +216,7 @@ async def check(
         assert item.done(car) == item.result
     if fate.unsure:
         # An unconfirmed command is settled by asking the car.
-        await until(hass, lambda: resettable.updated_at(item.of) > seen)
-        await hass.async_block_till_done()
+        await resettable.wait_for_update(item.of, seen)
     now = shown(hass, item.entity, item.attribute)
     assert now == (item.shown if fate.done else before)
     resettable.bring_back(item.of)

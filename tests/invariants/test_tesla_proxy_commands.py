@@ -15,10 +15,11 @@ from custom_components.keycard.vehicle.state import ConnectivityState
 from simulator import Simulator
 from simulator.cloud.services.tesla_proxy import _COMMANDS, CommandRunner
 from simulator.http.server import json_reply
+from tests.command_table import CASES, Case, act, named, shown
+from tests.config_entries import tesla_proxy_entry
+from tests.conftest import SetUp, assessment_status, car_of, state_of, until
 
-from .command_table import CASES, Case, act, named, shown
-from .config_entries import tesla_proxy_entry
-from .conftest import SetUp, assessment_status, car_of, state_of, until
+from .home import HomeUnderTest
 from .test_every_command import ExpectedResult, ResettableVehicles
 
 pytestmark = pytest.mark.usefixtures("every_entity", "everything_fitted", "quick")
@@ -70,16 +71,15 @@ def request_key(item: Case) -> str:
 
 
 async def test_every_command(
-    hass: HomeAssistant,
+    home: HomeUnderTest,
     *,
-    simulator: Simulator,
     proxied: MockConfigEntry,
     subtests: Subtests,
 ) -> None:
     # Older cars close windows and open a garage only for a user nearby.
-    home = simulator.cars["Cy"].home_position
-    hass.config.latitude, hass.config.longitude = home
-    resettable = ResettableVehicles(hass=hass, simulator=simulator, account=proxied)
+    config = home.hass.config
+    config.latitude, config.longitude = home.simulator.cars["Cy"].home_position
+    resettable = ResettableVehicles(home=home, account=proxied)
     for item in CASES:
         with subtests.test(named(item)):
             await check(resettable, item)
@@ -87,17 +87,18 @@ async def test_every_command(
 
 
 async def check(resettable: ResettableVehicles, item: Case) -> None:
-    hass = resettable.hass
+    home = resettable.home
+    hass = home.hass
     car = await resettable.put(item, ExpectedResult())
     before = shown(hass, item.entity, item.attribute)
     error = REFUSED.get(request_key(item))
     if error is None:
-        await act(hass, item.entity, item.action, item.data)
+        await home.run_task(act(hass, item.entity, item.action, item.data))
         assert item.done(car) == item.result
         assert sum(car.executed.values()) == 1
     else:
         with pytest.raises(HomeAssistantError) as caught:
-            await act(hass, item.entity, item.action, item.data)
+            await home.run_task(act(hass, item.entity, item.action, item.data))
         assert caught.value.translation_key == error
         assert not car.executed
     now = shown(hass, item.entity, item.attribute)

@@ -18,7 +18,7 @@ from .event_loop import HarnessLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTLE_TIMEOUT = 20.0
+SETTLE_TIMEOUT = 120.0
 
 # Real time, unaffected by jumps of the clock.
 _real_monotonic = time.perf_counter

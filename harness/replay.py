@@ -121,7 +121,8 @@ class ReplayRunner:
             # Importing Home Assistant takes longer than many a case.
             import_module(".replay_worker", __package__)
             gc.freeze()
-        waiting = list(enumerate(cases))
+        # The longest first: no process waits long for the last of another one.
+        waiting = sorted(enumerate(cases), key=lambda numbered: -numbered[1].end)
         running: dict[int, _CaseProcess] = {}
         finished: dict[int, ReplayResult] = {}
         results: list[ReplayResult] = []

@@ -24,7 +24,7 @@ from tests.conftest import car_of
 
 from .home import HomeUnderTest, status_of
 from .paired_vehicle import NearVehicle, with_paired_vehicle
-from .test_repairs import assert_only_repair, repairs
+from .repairs import assert_only_repair, repairs
 
 
 async def test_a_car_that_has_lost_the_bluetooth_key(

@@ -120,3 +120,21 @@ async def test_limited_commands_of_one_car_leave_data_and_the_other_car_alone(
     await home.run(HOUR)
     assert simulator.usage.by_status["eu.vehicle_data 200"] > good
     assert status_of(entry) == "operational"
+
+
+async def test_a_pause_of_fourteen_hours_is_kept(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await home.set_up_operational(compatible_entry)
+    simulator = home.simulator
+    simulator.set("eu.api", "retry-after:50400")
+    await home.run(300)
+    assert status_of(entry) == "account_problem"
+    simulator.set("eu.api", "ok")
+    calls = simulator.usage.count("eu.vehicle")
+    await home.run(13.5 * HOUR)
+    assert status_of(entry) == "account_problem"
+    assert simulator.usage.count("eu.vehicle") == calls
+    await home.run(HOUR)
+    assert status_of(entry) == "operational"
+    assert simulator.usage.count("eu.vehicle") > calls

@@ -5,92 +5,23 @@ from pathlib import Path
 import pytest
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
+from homeassistant.helpers.issue_registry import IssueSeverity
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.auth.keys import async_get_signing_key
-from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.transport.key_pair import public_pem
 from simulator import Simulator
 from tests.config_entries import fleet_entry, provider_entry, tesla_proxy_entry
-from tests.repository_files import keys_at, strings, translations
+from tests.repository_files import keys_at, translations
 
-from .home import HomeUnderTest, assert_available, assert_no_errors, status_of
-from .test_table_of_answers import CASES, Case
+from .home import HomeUnderTest, assert_no_errors, status_of
+from .repairs import assert_only_repair, repairs
+from .test_table_of_answers import CASES
 
-REPAIRS = {
-    "402": "payment_needed",
-    "402 for a car": "car_payment_needed",
-    "403 limit": "billing_limit",
-    "403 policy": "account_refused",
-    "412": "not_registered",
-    "421": "wrong_region",
-}
+# By name of the case.
+REPAIRS = {name: case.repair for name, case in CASES.items() if case.repair}
 DOWN = {"eu.api": "503 down", "eu.status": "503 down"}
 PAUSE = 960.0
-
-
-def repairs(home: HomeUnderTest) -> dict[str, IssueEntry]:
-    """Return the active repairs by translation key."""
-    issues = ir.async_get(home.hass).issues.values()
-    return {
-        issue.translation_key or "": issue
-        for issue in issues
-        if issue.domain == DOMAIN and issue.active
-    }
-
-
-def assert_only_repair(
-    home: HomeUnderTest, entry: MockConfigEntry, key: str
-) -> dict[str, str]:
-    """Check the only repair, and return its placeholders."""
-    (issue,) = repairs(home).values()
-    assert issue.translation_key == key
-    assert issue.issue_id == f"{entry.entry_id}_{key}"
-    assert issue.is_fixable is False
-    assert (issue.learn_more_url or "").startswith("https://")
-    vins = [car.vin for car in home.simulator.cars.values()]
-    assert not any(vin in issue.issue_id for vin in vins)
-    names = dict(issue.translation_placeholders or {})
-    for language in ("en", "de"):
-        for path, text in strings(translations(language)):
-            if path.startswith(f"issues.{key}."):
-                assert text.format(**names)
-    return names
-
-
-@pytest.mark.parametrize("provider", ["compatible", "teslemetry"])
-@pytest.mark.parametrize(
-    ("case", "repair"),
-    [(case, REPAIRS.get(name)) for name, case in CASES.items()],
-    ids=list(CASES),
-)
-async def test_repairs_of_answers_that_need_the_user(
-    home: HomeUnderTest,
-    case: Case,
-    repair: str | None,
-    provider: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    entry = await provider_entry(home.hass, home.simulator, provider)
-    await home.set_up_operational(entry)
-    case.play(home.simulator, provider)
-    await home.run(300)
-    account = repair not in {None, "car_payment_needed"}
-    # A single account error may pass: it counts when repeated after the pause.
-    assert set(repairs(home)) == ({repair} if repair and not account else set())
-    await home.run(1200)
-    if repair is None:
-        assert repairs(home) == {}
-    else:
-        assert_only_repair(home, entry, repair)
-        severity = IssueSeverity.ERROR if account else IssueSeverity.WARNING
-        assert repairs(home)[repair].severity is severity
-    await case.end(home, provider)
-    assert repairs(home) == {}
-    assert_available(home)
-    assert_no_errors(caplog)
 
 
 @pytest.mark.parametrize("name", [name for name in REPAIRS if name != "402 for a car"])

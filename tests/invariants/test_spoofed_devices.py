@@ -30,8 +30,9 @@ from tests.conftest import car_of
 from .home import HomeUnderTest, assert_explained, status_of
 from .paired_vehicle import NearVehicle, add_near_vehicle, with_paired_vehicle
 from .pairing_page import pair_again
+from .repairs import assert_only_repair, repairs
 from .test_bluetooth_in_an_outage import lock_of
-from .test_repairs import assert_only_repair, registered, repairs
+from .test_repairs import registered
 
 type Kind = Callable[[Car, Callable[[], float]], SpoofedDevice]
 

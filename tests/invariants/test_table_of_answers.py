@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from homeassistant.helpers.issue_registry import IssueSeverity
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
 from simulator import Simulator
 from tests.config_entries import PROVIDERS, SERVICES, provider_entry
 
@@ -15,6 +18,7 @@ from .home import (
     assert_no_errors,
     status_of,
 )
+from .repairs import assert_only_repair, repairs
 
 FAILS = "outage"
 FINE = "operational"
@@ -32,7 +36,7 @@ class Case:
 
     `status` is the assessment after five minutes; `error` the error of a command sent
     after `after` seconds, None if it is executed; `reauth` whether a new sign-in is
-    requested.
+    requested; `repair` the key of the repair, None if there is none.
     """
 
     answer: str
@@ -42,6 +46,7 @@ class Case:
     executed: int = 0
     subjects: tuple[str, ...] = ("eu.api",)
     after: float = 0.0
+    repair: str | None = None
 
     def play(self, simulator: Simulator, provider: str) -> None:
         """Set the answer of the provider."""
@@ -113,21 +118,29 @@ CASES = {
         status=ACCOUNT,
         error="mobile_access_disabled",
     ),
-    "402": Case(answer="402 payment", status=ACCOUNT, error="payment_needed"),
+    "402": Case(
+        answer="402 payment",
+        status=ACCOUNT,
+        error="payment_needed",
+        repair="payment_needed",
+    ),
     "402 for a car": Case(
         answer='402 {"error":"vehicle_subscription_required"}',
         status=FINE,
         error="payment_needed",
+        repair="car_payment_needed",
     ),
     "403 limit": Case(
         answer='403 {"error":"account disabled: EXCEEDED_LIMIT"}',
         status=ACCOUNT,
         error="billing_limit",
+        repair="billing_limit",
     ),
     "403 policy": Case(
         answer='403 {"error":"forbidden, see fleet-api"}',
         status=ACCOUNT,
         error="cloud_refused",
+        repair="account_refused",
     ),
     "403 html": Case(
         answer="403 <html>denied</html>", status=FINE, error="network_in_the_way"
@@ -136,13 +149,15 @@ CASES = {
         answer='412 {"error":"account must be registered"}',
         status=ACCOUNT,
         error="not_registered",
+        repair="not_registered",
     ),
     "421": Case(
         answer='421 {"error":"user out of region"}',
         status=ACCOUNT,
         error="wrong_region",
+        repair="wrong_region",
     ),
-    "429": Case(answer="retry-after:50400", status=ACCOUNT, error="rate_limited"),
+    "429": Case(answer="retry-after:3600", status=ACCOUNT, error="rate_limited"),
     "portal": Case(answer="portal", status=FINE, error="command_unconfirmed"),
     "302": Case(
         answer="302 http://portal.invalid/", status=FINE, error="network_in_the_way"
@@ -172,6 +187,8 @@ CASES = {
     "timeout": Case(answer="timeout", status=FAILS, error="command_unconfirmed"),
     "empty": Case(answer="empty", status=FINE, error=None, executed=1),
 }
+# Tesla's answers, and those of a third party.
+REPAIR_PROVIDERS = ("compatible", "teslemetry")
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 
@@ -223,40 +240,7 @@ async def test_while_running_and_at_a_command(
 
 @each_provider
 @each_case
-async def test_at_a_restart(
-    home: HomeUnderTest,
-    caplog: pytest.LogCaptureFixture,
-    case: Case,
-    provider: str,
-) -> None:
-    entry = await provider_entry(home.hass, home.simulator, provider)
-    await home.set_up_operational(entry)
-    before = home.states()
-    case.play(home.simulator, provider)
-    await home.restart(entry)
-    after = home.states()
-    gone = {one for one in before if before[one] != after[one]}
-    # Unknown after a restart: whether a car is online, and whether calls work.
-    assert gone <= {
-        f"binary_sensor.{car}_{what}"
-        for car in ("ada", "cy")
-        for what in ("online", "cloud_link")
-    } | {
-        "binary_sensor.tesla_cloud_api_reachable",
-        "sensor.ada_connection",
-        "sensor.cy_connection",
-    }
-    await home.run(300)
-    assert status_of(entry) == case.expected_status(provider)
-    assert home.reauths() == case.reauth
-    assert_available(home)
-    assert_no_errors(caplog)
-    assert home.states()[LOCK] == "locked"
-
-
-@each_provider
-@each_case
-async def test_at_the_first_start(
+async def test_at_the_first_start_and_at_a_restart(
     home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
     case: Case,
@@ -279,3 +263,49 @@ async def test_at_the_first_start(
     assert home.states()[LOCK] == "locked"
     assert_available(home)
     assert_no_errors(caplog)
+
+    before = home.states()
+    case.play(home.simulator, provider)
+    await home.restart(entry)
+    after = home.states()
+    gone = {one for one in before if before[one] != after[one]}
+    # Unknown after a restart: whether a car is online, and whether calls work.
+    assert gone <= {
+        f"binary_sensor.{car}_{what}"
+        for car in ("ada", "cy")
+        for what in ("online", "cloud_link")
+    } | {
+        "binary_sensor.tesla_cloud_api_reachable",
+        "sensor.ada_connection",
+        "sensor.cy_connection",
+    }
+    await home.run(300)
+    assert status_of(entry) == case.expected_status(provider)
+    assert home.reauths() == case.reauth
+    assert_available(home)
+    assert_no_errors(caplog)
+    assert home.states()[LOCK] == "locked"
+
+    if provider in REPAIR_PROVIDERS:
+        await check_repairs(home, entry, case)
+        await case.end(home, provider)
+        assert repairs(home) == {}
+        assert_available(home)
+        assert_no_errors(caplog)
+
+
+async def check_repairs(
+    home: HomeUnderTest, entry: MockConfigEntry, case: Case
+) -> None:
+    """Check the repair of an answer that needs the user, now and later."""
+    account = case.repair not in {None, "car_payment_needed"}
+    # A single account error may pass: it counts when repeated after the pause.
+    expected = {case.repair} if case.repair and not account else set()
+    assert set(repairs(home)) == expected
+    await home.run(1200)
+    if case.repair is None:
+        assert repairs(home) == {}
+    else:
+        assert_only_repair(home, entry, case.repair)
+        severity = IssueSeverity.ERROR if account else IssueSeverity.WARNING
+        assert repairs(home)[case.repair].severity is severity

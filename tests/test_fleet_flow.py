@@ -513,7 +513,7 @@ async def test_reconfiguring(
             DOMAIN, context={"source": "reconfigure", "entry_id": entry.entry_id}
         )
     )
-    assert form["step_id"] == "reconfigure_fleet"
+    assert form["step_id"] == "fleet"
     assert suggested_values(form) == {"region": "eu", "domain": DOMAIN_NAME}
     page = await submit(hass, form, region="eu", domain="car.example.org")
     result = await sign_in(page)
@@ -721,7 +721,7 @@ async def test_a_servers_new_certificate_needs_no_new_sign_in(
     form = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
     )
-    assert form["step_id"] == "reconfigure_fleet_server"
+    assert form["step_id"] == "fleet_server"
     assert suggested_values(form)["server"] == simulator.urls["tesla_proxy"]
     form = await submit(hass, form, **through_server(simulator, all_calls=True))
     assert form["step_id"] == "certificate"

@@ -174,7 +174,7 @@ async def test_a_changed_certificate_stops_all_calls_until_it_is_trusted(
     )
 
     form = await entry.start_reconfigure_flow(hass)
-    assert form["step_id"] == "reconfigure_compatible"
+    assert form["step_id"] == "compatible"
     form = await submit(hass, form, **own_server(simulator))
     assert_shows(form, simulator, before=format_fingerprint(before))
     result = await submit(hass, form, trust=True)

@@ -18,7 +18,7 @@ async def test_reconfigure_the_region(
 ) -> None:
     watching_entry.add_to_hass(hass)
     form = await watching_entry.start_reconfigure_flow(hass)
-    assert form["step_id"] == "reconfigure_watch_only"
+    assert form["step_id"] == "reconfigure_region"
     assert suggested_values(form) == {"region": "eu"}
     result = await submit(hass, form, region="na")
     assert result["reason"] == "reconfigure_successful"
@@ -72,7 +72,7 @@ async def test_reconfigure_the_server(
 ) -> None:
     compatible_entry.add_to_hass(hass)
     form = await compatible_entry.start_reconfigure_flow(hass)
-    assert form["step_id"] == "reconfigure_compatible"
+    assert form["step_id"] == "compatible"
     assert suggested_values(form) == server_input(simulator)
 
     form = await submit(hass, form, **server_input(simulator, token="wrong"))

@@ -205,7 +205,7 @@ async def test_reconfiguring(
     form = await hass.config_entries.flow.async_init(
         "keycard", context={"source": "reconfigure", "entry_id": entry.entry_id}
     )
-    assert form["step_id"] == "reconfigure_service"
+    assert form["step_id"] == "token"
     form = await submit(hass, form, token="wrong")
     assert form["errors"] == {"token": "invalid_auth"}
     fresh = token_of(simulator, service)

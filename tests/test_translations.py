@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 import re
+from unicodedata import east_asian_width
 
 import pytest
 import yaml
@@ -161,6 +162,9 @@ def test_the_automation_editor_finds_each_by_tesla_and_by_keycard(
         assert "Keycard" in shown, key
 
 
+# Letters in the title bar of a dialog at a width of 390 px
+MAX_TITLE = 29
+
 # Location of the texts of each flow
 FLOWS = (
     ("config",),
@@ -177,6 +181,14 @@ def test_every_form_and_its_fields_are_described() -> None:
             assert keys_at(english, *flow, "step", step, "data_description") == keys_at(
                 english, *flow, "step", step, "data"
             ), step
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_titles_of_forms_fit_on_a_phone(language: str) -> None:
+    for path, text in strings(translations(language)):
+        if ".step." in path and path.endswith(".title") and "issues" not in path:
+            wide = sum(east_asian_width(character) in "WF" for character in text)
+            assert len(text) + wide <= MAX_TITLE, path
 
 
 @pytest.mark.parametrize("flow", [FLOWS[0], FLOWS[2]])

@@ -23,6 +23,7 @@ from .const import (
     DOMAIN,
     ENTRY_MINOR_VERSION,
     ENTRY_VERSION,
+    NO_ACCOUNT,
     PROVIDER_BLUETOOTH_ONLY,
     PROVIDER_COMPATIBLE,
     PROVIDER_FLEET,
@@ -117,19 +118,17 @@ class KeycardConfigFlow(
     ) -> ConfigFlowResult:
         """Reconfigure an entry."""
         data = self._get_reconfigure_entry().data
-        if data[CONF_PROVIDER] == PROVIDER_WATCH_ONLY:
-            return await self.async_step_reconfigure_watch_only(user_input)
-        if data[CONF_PROVIDER] == PROVIDER_BLUETOOTH_ONLY:
-            return await self.async_step_reconfigure_bluetooth_only(user_input)
+        if data[CONF_PROVIDER] in NO_ACCOUNT:
+            return await self.async_step_reconfigure_region(user_input)
         if data[CONF_PROVIDER] == PROVIDER_COMPATIBLE:
-            return await self.async_step_reconfigure_compatible(user_input)
+            return await self.async_step_compatible(user_input)
         if data[CONF_PROVIDER] == PROVIDER_FLEET and CONF_SERVER in data:
-            return await self.async_step_reconfigure_fleet_server(user_input)
+            return await self.async_step_fleet_server(user_input)
         if data[CONF_PROVIDER] == PROVIDER_FLEET:
-            return await self.async_step_reconfigure_fleet(user_input)
+            return await self.async_step_fleet(user_input)
         if CONF_IMPLEMENTATION in data:
             return await self.async_step_teslemetry_sign_in(user_input)
-        return await self.async_step_reconfigure_service(user_input)
+        return await self.async_ask_for_token(data[CONF_PROVIDER])
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]

@@ -52,14 +52,7 @@ from ..vehicle.computer_keys import ComputerKeys
 from ..vehicle.keys import is_vin
 from ..vehicle.product_list import unique_labels
 from .base import KeycardFlow
-from .fields import (
-    CONF_VIN,
-    NAMED_VIN_SCHEMA,
-    REGION_FIELD,
-    REGION_SCHEMA,
-    VIN_SCHEMA,
-    parse_vin,
-)
+from .fields import CONF_VIN, NAMED_VIN_SCHEMA, REGION_FIELD, VIN_SCHEMA, parse_vin
 
 CONF_CAR = "car"
 CONF_LATER = "later"
@@ -241,18 +234,6 @@ class BluetoothSteps(
                 CONF_CARS: {self.vin: vehicle_options_from_vin(self.vin, self.name)}
             },
             subentries=[key] if self.address else None,
-        )
-
-    async def async_step_reconfigure_bluetooth_only(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change the region to watch."""
-        entry = self._get_reconfigure_entry()
-        if user_input is not None:
-            return self.async_update_reload_and_abort(entry, data_updates=user_input)
-        return self.async_show_form(
-            step_id="reconfigure_bluetooth_only",
-            data_schema=self.add_suggested_values_to_schema(REGION_SCHEMA, entry.data),
         )
 
 

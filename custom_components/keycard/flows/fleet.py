@@ -130,20 +130,9 @@ class FleetSteps(CertificateSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the region and the domain of the application."""
-        return await self._async_step_application("fleet", user_input)
-
-    async def async_step_reconfigure_fleet(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Check the application again and ask the user to sign in."""
-        return await self._async_step_application("reconfigure_fleet", user_input)
-
-    async def _async_step_application(
-        self, step_id: str, user_input: dict[str, Any] | None
-    ) -> ConfigFlowResult:
         applications = await _async_applications(self.hass)
         if not applications:
-            return self._abort_without_credentials(step_id)
+            return self._abort_without_credentials(PROVIDER_FLEET)
         errors: dict[str, str] = {}
         if user_input is not None:
             domain = parse_domain(user_input[CONF_DOMAIN])
@@ -162,7 +151,7 @@ class FleetSteps(CertificateSteps):
             **(user_input or {}),
         }
         return self.async_show_form(
-            step_id=step_id,
+            step_id="fleet",
             data_schema=self.add_suggested_values_to_schema(
                 _with_application_choice(_APPLICATION_SCHEMA, applications), suggested
             ),
@@ -176,22 +165,9 @@ class FleetSteps(CertificateSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the proxy that signs the commands, and check it."""
-        return await self._async_step_fleet_server(STEP_FLEET_SERVER, user_input)
-
-    async def async_step_reconfigure_fleet_server(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change the proxy, or trust its new certificate."""
-        return await self._async_step_fleet_server(
-            "reconfigure_fleet_server", user_input
-        )
-
-    async def _async_step_fleet_server(
-        self, step_id: str, user_input: dict[str, Any] | None
-    ) -> ConfigFlowResult:
         applications = await _async_applications(self.hass)
         if not applications:
-            return self._abort_without_credentials(step_id)
+            return self._abort_without_credentials(STEP_FLEET_SERVER)
         check = ConnectionCheck()
         if user_input is not None:
             self._server, check = await self._async_check_proxy(user_input)
@@ -199,7 +175,7 @@ class FleetSteps(CertificateSteps):
                 result = await self.async_confirm_certificate(
                     self._server[CONF_SERVER],
                     user_input,
-                    getattr(self, f"async_step_{step_id}"),
+                    self.async_step_fleet_server,
                 )
                 if result is not None:
                     return result
@@ -217,7 +193,7 @@ class FleetSteps(CertificateSteps):
         suggested.pop(CONF_ANYWAY, None)
         schema = _SERVER_SCHEMA.extend(ANYWAY_FIELD if check.can_override else {})
         return self.async_show_form(
-            step_id=step_id,
+            step_id=STEP_FLEET_SERVER,
             data_schema=self.add_suggested_values_to_schema(
                 _with_application_choice(schema, applications), suggested
             ),

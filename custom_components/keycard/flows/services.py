@@ -51,63 +51,47 @@ class ServerSteps(CertificateSteps):
     async def async_step_compatible(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a server and a token, and check them."""
-        suggested: Mapping[str, Any] = {
-            CONF_REGION: region_of_country(self.hass.config.country)
-        }
+        """Ask for the server and its token, and check them."""
+        entry = self.changed_entry
         if user_input is None:
-            return self._show_server("compatible", suggested, ConnectionCheck())
+            suggested = {CONF_REGION: region_of_country(self.hass.config.country)}
+            return self._show_server(
+                entry.data if entry else suggested, ConnectionCheck()
+            )
         data, check = await self._async_check_server(user_input)
+        base_url = data[CONF_BASE_URL]
         if check.error == CERTIFICATE:
             result = await self.async_confirm_certificate(
-                data[CONF_BASE_URL], user_input, self.async_step_compatible
+                base_url, user_input, self.async_step_compatible
             )
             if result is not None:
                 return result
         if not is_accepted(check, user_input):
-            return self._show_server("compatible", user_input, check)
+            return self._show_server(user_input, check)
+        if entry is not None:
+            if (other := check_same_account(entry, check)) is not None:
+                return self._show_server(user_input, other)
+            return await self.async_update_entry(
+                entry,
+                unique_id=server_unique_id(
+                    base_url, check.account or account_of(entry)
+                ),
+                places=(entry.data[CONF_BASE_URL], base_url),
+                data=data,
+            )
         self._async_abort_entries_match(
             {key: data[key] for key in (CONF_BASE_URL, CONF_TOKEN)}
         )
-        await self.async_set_unique_id(
-            server_unique_id(data[CONF_BASE_URL], check.account)
-        )
+        await self.async_set_unique_id(server_unique_id(base_url, check.account))
         self._abort_if_unique_id_configured()
         if self.all_vehicles_configured(check.vins):
             return self.async_abort(reason="already_configured")
         return self.async_create_keycard_entry(
-            title=await async_cloud_title(self.hass, data[CONF_BASE_URL]), data=data
-        )
-
-    async def async_step_reconfigure_compatible(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change the server, the token or the region."""
-        step = "reconfigure_compatible"
-        entry = self._get_reconfigure_entry()
-        if user_input is None:
-            return self._show_server(step, entry.data, ConnectionCheck())
-        data, check = await self._async_check_server(user_input)
-        if check.error == CERTIFICATE:
-            result = await self.async_confirm_certificate(
-                data[CONF_BASE_URL], user_input, self.async_step_reconfigure_compatible
-            )
-            if result is not None:
-                return result
-        if not is_accepted(check, user_input):
-            return self._show_server(step, user_input, check)
-        if (other := check_same_account(entry, check)) is not None:
-            return self._show_server(step, user_input, other)
-        base_url = data[CONF_BASE_URL]
-        return await self.async_update_entry(
-            entry,
-            unique_id=server_unique_id(base_url, check.account or account_of(entry)),
-            places=(entry.data[CONF_BASE_URL], base_url),
-            data=data,
+            title=await async_cloud_title(self.hass, base_url), data=data
         )
 
     def _show_server(
-        self, step_id: str, suggested: Mapping[str, Any], check: ConnectionCheck
+        self, suggested: Mapping[str, Any], check: ConnectionCheck
     ) -> ConfigFlowResult:
         """Show the form for a server with the result of the check."""
         values = dict(suggested)
@@ -118,7 +102,7 @@ class ServerSteps(CertificateSteps):
             values |= {CONF_BASE_URL: right_url, CONF_REGION: region}
         schema = ANYWAY_SCHEMA if check.can_override else SERVER_SCHEMA
         return self.async_show_form(
-            step_id=step_id,
+            step_id="compatible",
             data_schema=self.add_suggested_values_to_schema(schema, values),
             errors=check.form_errors(schema),
             description_placeholders={"example": "https://proxy.example.org"},
@@ -163,6 +147,7 @@ class ServiceSteps(KeycardFlow):
     """Steps for an account at Teslemetry or Tessie."""
 
     _client_id = ""
+    _service = ""
 
     async def async_step_teslemetry(
         self, _user_input: dict[str, Any] | None = None
@@ -217,30 +202,24 @@ class ServiceSteps(KeycardFlow):
         return await self._async_finish({**data, **more}, check)
 
     async def async_step_teslemetry_token(
-        self, user_input: dict[str, Any] | None = None
+        self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a Teslemetry token."""
-        return await self._async_step_token(
-            PROVIDER_TESLEMETRY, "teslemetry_token", user_input
-        )
+        """Set up Teslemetry with a token."""
+        return await self.async_ask_for_token(PROVIDER_TESLEMETRY)
 
     async def async_step_tessie(
-        self, user_input: dict[str, Any] | None = None
+        self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for a Tessie token."""
-        return await self._async_step_token(PROVIDER_TESSIE, "tessie", user_input)
+        """Set up Tessie."""
+        return await self.async_ask_for_token(PROVIDER_TESSIE)
 
-    async def async_step_reconfigure_service(
+    async def async_ask_for_token(self, provider: str) -> ConfigFlowResult:
+        """Ask for a token of a service."""
+        self._service = provider
+        return await self.async_step_token()
+
+    async def async_step_token(
         self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for another token of the same account."""
-        entry = self._get_reconfigure_entry()
-        return await self._async_step_token(
-            entry.data[CONF_PROVIDER], "reconfigure_service", user_input
-        )
-
-    async def _async_step_token(
-        self, provider: str, step_id: str, user_input: dict[str, Any] | None
     ) -> ConfigFlowResult:
         """Ask for a token and check it."""
         check = ConnectionCheck()
@@ -250,7 +229,7 @@ class ServiceSteps(KeycardFlow):
                 data: dict[str, Any] = {}
                 check = ConnectionCheck(error="token_form", error_field=CONF_TOKEN)
             else:
-                data, check = await self._async_check_token(provider, token)
+                data, check = await self._async_check_token(self._service, token)
             if is_accepted(check, user_input):
                 entry = self.changed_entry
                 other = None if entry is None else check_same_account(entry, check)
@@ -266,12 +245,12 @@ class ServiceSteps(KeycardFlow):
             if key != CONF_ANYWAY
         }
         return self.async_show_form(
-            step_id=step_id,
+            step_id="token",
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
             errors=check.form_errors(schema),
             description_placeholders={
-                "service": SERVICES[provider].name,
-                "console": SERVICES[provider].console_url,
+                "service": SERVICES[self._service].name,
+                "console": SERVICES[self._service].console_url,
             },
         )
 

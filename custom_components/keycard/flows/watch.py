@@ -8,7 +8,12 @@ from homeassistant.config_entries import ConfigFlowContext, ConfigFlowResult
 from homeassistant.const import CONF_NAME, CONF_REGION
 from homeassistant.helpers.selector import BooleanSelector
 
-from ..const import CONF_CARS, CONF_PROVIDER, PROVIDER_WATCH_ONLY
+from ..const import (
+    CONF_CARS,
+    CONF_PROVIDER,
+    PROVIDER_BLUETOOTH_ONLY,
+    PROVIDER_WATCH_ONLY,
+)
 from ..external.discovery import async_discover_vehicles
 from ..notifications.markdown import escape_markdown
 from ..notifications.text import async_load_translations
@@ -135,19 +140,21 @@ class WatchSteps(
             options={CONF_CARS: self._cars},
         )
 
-    async def async_step_reconfigure_watch_only(
+    async def async_step_reconfigure_region(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Change the region to watch."""
+        """Change the region of an entry without an account."""
         entry = self._get_reconfigure_entry()
         if user_input is None:
             return self.async_show_form(
-                step_id="reconfigure_watch_only",
+                step_id="reconfigure_region",
                 data_schema=self.add_suggested_values_to_schema(
                     REGION_SCHEMA, entry.data
                 ),
             )
         region = user_input[CONF_REGION]
+        if entry.data[CONF_PROVIDER] == PROVIDER_BLUETOOTH_ONLY:
+            return self.async_update_reload_and_abort(entry, data_updates=user_input)
         return await self.async_update_entry(
             entry,
             unique_id=_watch_unique_id(region),

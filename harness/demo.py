@@ -70,7 +70,7 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     if options.port is not None and (reason := port_error(options.port)):
         console.fail(
             f"port {options.port} is taken ({reason}): choose another with --port, or"
-            " stop what listens there"
+            " stop the program that uses it"
         )
         return 2
     with ExitStack() as stack:
@@ -153,7 +153,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _port(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= MAX_PORT:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to {MAX_PORT} are")
+    raise argparse.ArgumentTypeError(f"{text} is not a port: choose 1 to {MAX_PORT}")
 
 
 class Demo:

@@ -122,7 +122,7 @@ class DemoConsole:
         begin = time.perf_counter()
         self.write(f"{text} (up to {seconds} seconds)...")
         self.activity = lambda: (
-            f"{_INDENT}still at it after {time.perf_counter() - begin:.0f} s"
+            f"{_INDENT}still working after {time.perf_counter() - begin:.0f} s"
         )
 
     def title(self, case: Scenario) -> None:
@@ -218,12 +218,12 @@ class DemoConsole:
     def bell(
         self, moment: datetime, notification: PushNotification, *, repeated: bool
     ) -> None:
-        """Print what the bell of Home Assistant shows; what is repeated in short."""
+        """Print a notification of Home Assistant, briefly if the phone shows the same."""
         if repeated:
-            self.write(f"{_INDENT}The bell of Home Assistant shows the same.")
+            self.write(f"{_INDENT}Home Assistant shows the same notification.")
             return
         self._notification(
-            "Bell of Home Assistant", moment, notification.title, notification.text
+            "Home Assistant", moment, notification.title, notification.text
         )
 
     def _notification(

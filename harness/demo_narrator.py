@@ -101,8 +101,8 @@ class Narrator:
         if self._slow:
             minutes = round(duration_seconds(self._case) / 60)
             self._console.write(
-                f"The case takes about {minutes} minutes. Time passes faster than in"
-                " reality, but while a page loads."
+                f"The demo takes about {minutes} minutes. Time runs faster than real"
+                " time, except while a page loads."
             )
 
     def step_started(self, step: Step, end: float) -> None:

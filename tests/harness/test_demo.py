@@ -146,7 +146,7 @@ def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     with console.break_silence():
         console.begin("Starting", 30)
         deadline = time.monotonic() + 60
-        while "still at it" not in output.getvalue():
+        while "still working" not in output.getvalue():
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert output.getvalue().startswith("Starting (up to 30 seconds)...")

@@ -127,7 +127,7 @@ def test_a_demo_prints_its_progress_and_leaves_no_files(
     assert "Keycard: Outage (Your region) · Ada: Keycard" in lines
     assert any(line.startswith("╭─ Phone, ") for line in lines)
     assert "[ Got it ]  [ Remind me in 1 h ]" in shown.stdout
-    assert "The bell of Home Assistant shows the same." in lines
+    assert "Home Assistant shows the same notification." in lines
     assert "as expected, seen after" in shown.stdout
     assert "Home Assistant restarts" in shown.stdout
     assert "everything went as expected" in shown.stdout
@@ -177,7 +177,7 @@ def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
 def test_no_port_is_refused(litter: Path, port: str) -> None:
     shown = run(litter, "demo", "--once", "--port", port)
     assert shown.returncode == 2
-    assert f"{port} is no port" in shown.stderr
+    assert f"{port} is not a port" in shown.stderr
 
 
 def test_an_unknown_program_lists_the_known_ones(litter: Path) -> None:

@@ -146,7 +146,7 @@ const KEY_STYLE = `
     border: 2px solid currentColor; border-radius: 999px; flex: none;
   }
   .key {
-    font-size: clamp(34px, 7cqi, 88px); line-height: 1.08; font-weight: 700;
+    font-size: clamp(34px, 7cqi, 88px); line-height: 1.16; font-weight: 700;
     overflow-wrap: anywhere;
   }
 `;

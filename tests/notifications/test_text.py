@@ -474,7 +474,7 @@ NOTICE_CASES = [
         "Take the keycard for Ada",
         [
             "Take the keycard for Ada.",
-            f"Since {SINCE}, Tesla's cloud has been failing for Model 3, Model Y.",
+            f"Since {SINCE}, Tesla's cloud has been failing for Model 3 and Model Y.",
         ],
     ),
     (

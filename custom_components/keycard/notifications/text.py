@@ -32,7 +32,7 @@ _OUTAGES = {
     Scope.REGIONS: "notice_regions",
     Scope.WORLDWIDE: "notice_worldwide",
 }
-_AFFECTED = {Scope.MODEL: "whom_model", Scope.VEHICLE: "whom_vehicle"}
+_PARTIAL_SCOPES = frozenset({Scope.MODEL, Scope.VEHICLE})
 _TITLES = {
     Status.OUTAGE: "notice_title_outage",
     Status.SIGN_IN_OUTAGE: "notice_title_sign_in",
@@ -338,19 +338,27 @@ def _cause_line(translations: Translations, assessment: Assessment, since: str) 
         )
     if assessment.status is Status.SIGN_IN_OUTAGE:
         return translations.format("notice_sign_in", since=since)
-    models = ", ".join(
-        translations.format(f"model_{model}") for model in assessment.models
+    return translations.format(
+        _degraded_text(assessment),
+        since=since,
+        whom=_affected(translations, assessment),
     )
-    affected = translations.format(
-        _AFFECTED.get(assessment.scope, "whom_all"), models=models
-    )
-    return translations.format(_degraded_text(assessment), since=since, whom=affected)
+
+
+def _affected(translations: Translations, assessment: Assessment) -> str:
+    """Return the affected vehicles, as in a sentence."""
+    if assessment.scope is Scope.MODEL and assessment.models:
+        return translations.list_of(
+            translations.format(f"model_{model}") for model in assessment.models
+        )
+    vehicle = assessment.scope is Scope.VEHICLE
+    return translations.format("whom_vehicle" if vehicle else "whom_all")
 
 
 def _degraded_text(assessment: Assessment) -> str:
     if Subsystem.API in assessment.subsystems:
         # For some vehicles, failures may be intermittent or permanent.
-        return "notice_part" if assessment.scope in _AFFECTED else "notice_fits"
+        return "notice_part" if assessment.scope in _PARTIAL_SCOPES else "notice_fits"
     if Subsystem.COMMANDS in assessment.subsystems:
         return "notice_commands"
     return "notice_data"

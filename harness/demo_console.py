@@ -218,7 +218,7 @@ class DemoConsole:
     def bell(
         self, moment: datetime, notification: PushNotification, *, repeated: bool
     ) -> None:
-        """Print a notification of Home Assistant, briefly if the phone shows the same."""
+        """Print a notification of Home Assistant, briefly if the phone shows it too."""
         if repeated:
             self.write(f"{_INDENT}Home Assistant shows the same notification.")
             return

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str], _clock: OffsetClock) -> int:
     """Take all pictures; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="script/screenshots",
-        description="Takes the pictures of README and docs from a simulated outage.",
+        description="Take the pictures of README and docs in a simulated outage.",
     )
     parser.add_argument(
         "--browser", help="path of Chromium or Chrome", default=find_browser()

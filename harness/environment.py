@@ -264,7 +264,7 @@ class ScenarioEnvironment:
 
     def _notified(self, entry_id: str) -> int:
         """Return the number of notices of an entry since the start of a case."""
-        event = self._entity("event", f"{entry_id}_outage") or ""
+        event = self.entity("event", f"{entry_id}_outage") or ""
         return self.instance.outage_events[event] - self._first_events[event]
 
     def request(self, request: Request) -> Callable[[], RequestResult]:
@@ -277,7 +277,7 @@ class ScenarioEnvironment:
         results: list[bool] = []
 
         async def send() -> None:
-            entity_id = self._vehicle_entity(domain, request.car, key)
+            entity_id = self.vehicle_entity(domain, request.car, key)
             try:
                 await self.instance.hass.services.async_call(
                     domain, action, {"entity_id": entity_id}, blocking=True
@@ -306,17 +306,17 @@ class ScenarioEnvironment:
     def observe(self, home: Home) -> Observation:
         """Return the current state of a home."""
         hass, entry_id = self.instance.hass, self.entries[home.name]
-        status = hass.states.get(self._entity("sensor", f"{entry_id}_status") or "")
+        status = hass.states.get(self.entity("sensor", f"{entry_id}_status") or "")
         details = status.attributes if status else {}
         return Observation(
             status=status.state if status else None,
-            scope=self._state(self._entity("sensor", f"{entry_id}_scope")),
+            scope=self._state(self.entity("sensor", f"{entry_id}_scope")),
             subsystems=frozenset(details.get("planes", ())),
             models=frozenset(details.get("models", ())),
             other_regions=frozenset(details.get("elsewhere", ())),
             keys={
                 car.name: self._state(
-                    self._vehicle_entity("sensor", car.name, "key_to_take")
+                    self.vehicle_entity("sensor", car.name, "key_to_take")
                 )
                 for car in home.cars
             },
@@ -326,6 +326,10 @@ class ScenarioEnvironment:
             billed=self.simulator.usage.billed - self._first_billed,
             repairs=tuple(self._repairs(entry_id)),
         )
+
+    def forget_reauth(self) -> None:
+        """Forget the reauth flows that have been seen."""
+        self._reauth.clear()
 
     def _watch_reauth(self) -> None:
         for flow in self.instance.hass.config_entries.flow.async_progress():
@@ -367,11 +371,13 @@ class ScenarioEnvironment:
             }
         return found
 
-    def _entity(self, domain: str, unique_id: str) -> str | None:
+    def entity(self, domain: str, unique_id: str) -> str | None:
+        """Return the id of an entity, None if there is none."""
         registry = er.async_get(self.instance.hass)
         return registry.async_get_entity_id(domain, DOMAIN, unique_id)
 
-    def _vehicle_entity(self, domain: str, name: str, key: str) -> str | None:
+    def vehicle_entity(self, domain: str, name: str, key: str) -> str | None:
+        """Return the id of an entity of a vehicle, None if there is none."""
         registry = dr.async_get(self.instance.hass)
         devices = chain.from_iterable(
             dr.async_entries_for_config_entry(registry, entry_id)
@@ -380,7 +386,7 @@ class ScenarioEnvironment:
         for device in devices:
             if device.name == name:
                 for identifier in device.identifiers:
-                    return self._entity(domain, f"{identifier[1]}_{key}")
+                    return self.entity(domain, f"{identifier[1]}_{key}")
         return None
 
     def _state(self, entity_id: str | None) -> str | None:

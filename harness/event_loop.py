@@ -108,6 +108,11 @@ class HarnessLoop(asyncio.SelectorEventLoop):
             default=None,
         )
 
+    @property
+    def timers(self) -> int:
+        """Return the number of timers that have not been canceled."""
+        return sum(not handle.cancelled() for handle in self._scheduled)
+
     @override
     def call_at[*Ts](
         self,

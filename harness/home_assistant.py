@@ -113,7 +113,7 @@ class HomeAssistantInstance:
         """
         self.url = f"http://{HOST}:{port}"
         self._port = port
-        self._folder = folder
+        self.folder = folder
         self._loop = loop
         self._boot = boot
         self._hass: HomeAssistant | None = None
@@ -155,16 +155,16 @@ class HomeAssistantInstance:
             **(core_settings or {}),
         }
         settings = {"homeassistant": core, **dict.fromkeys(integrations)}
-        (self._folder / "configuration.yaml").write_text(
+        (self.folder / "configuration.yaml").write_text(
             f"{yaml.safe_dump(settings)}automation: !include {AUTOMATIONS}\n"
         )
-        (self._folder / AUTOMATIONS).write_text("[]\n")
-        (self._folder / "custom_components").symlink_to(ROOT / "custom_components")
+        (self.folder / AUTOMATIONS).write_text("[]\n")
+        (self.folder / "custom_components").symlink_to(ROOT / "custom_components")
         self._write_storage()
 
     def _write_storage(self) -> None:
         """Write the settings of the HTTP server, and that onboarding is done."""
-        storage = self._folder / ".storage"
+        storage = self.folder / ".storage"
         storage.mkdir()
         server = {"server_host": [HOST], "server_port": self._port}
         http = {
@@ -201,7 +201,7 @@ class HomeAssistantInstance:
 
     async def _start(self) -> None:
         no_hardware.install()
-        self._hass = await self._boot(self._folder)
+        self._hass = await self._boot(self.folder)
         self._hass.bus.async_listen(
             EVENT_STATE_CHANGED, self._count_event, event_filter=_is_event
         )

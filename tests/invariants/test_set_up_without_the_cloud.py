@@ -109,7 +109,7 @@ async def test_a_first_start_while_no_call_is_answered(
     assert_available(home)
     assert_no_errors(caplog)
     home.simulator.apply(dict.fromkeys(failing, "ok"))
-    await home.run(700)
+    await home.run(130)
     assert home.states()[LOCK] == "locked"
     assert status_of(compatible_entry) == "operational"
     assert_no_errors(caplog)

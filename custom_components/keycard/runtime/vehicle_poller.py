@@ -399,7 +399,11 @@ class VehiclePoller:
 
     async def _async_poll_products(self) -> None:
         try:
-            await self._async_call(CallType.PRODUCTS, None)
+            call = await self._async_call(CallType.PRODUCTS, None)
+            if not self._vehicles and parse_products(call.body) is None:
+                # Without vehicles, nothing else shows when the cloud works again.
+                soon = time.monotonic() + SUMMARY_INTERVAL
+                self._products.next_at = min(self._products.next_at, soon)
         finally:
             self._products.running = False
             self.async_schedule()

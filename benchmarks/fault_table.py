@@ -32,7 +32,7 @@ GROUP_TIMEOUT = 900
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks/fault_matrix.py", description=__doc__
+        prog="script/benchmark fault_matrix", description=__doc__
     )
     parser.add_argument("--provider", choices=PROVIDERS, action="append")
     parser.add_argument("--phase", choices=PHASES, action="append")

@@ -38,7 +38,7 @@ shortest list that still breaks it is printed.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks/home_walk.py", description=DESCRIPTION
+        prog="script/benchmark home_walk", description=DESCRIPTION
     )
     parser.add_argument("--hours", type=float, help="real hours to walk (2 minutes)")
     parser.add_argument("--walks", type=int, help="number of walks, instead of a time")

@@ -428,6 +428,21 @@ async def test_a_mistake_among_several_changes_nothing(sim: Simulator) -> None:
     assert sim.conditions == {}
 
 
+@pytest.mark.parametrize(
+    "condition", ["garbage", "types", "200 [1]", "200", '200 {"response":"AAAA"}']
+)
+async def test_teslas_proxy_reports_a_command_whose_answer_it_cannot_read(
+    sim: Simulator, session: aiohttp.ClientSession, condition: str
+) -> None:
+    sim.pair("Ada", sim.tesla_proxy.key)
+    path = f"/api/1/vehicles/{VIN}/command/door_lock"
+    surface = RequestSpec(host="tesla_proxy", path=path, method="POST")
+    sim.set("na.commands", condition)
+    assert (await send_request(session, sim, surface))[0] == 500
+    sim.set("na.commands", "ok")
+    assert (await send_request(session, sim, surface))[0] == 200
+
+
 REGION_FAILS: list[tuple[str, int, Callable[[str], bool]]] = [
     ("noise", 502, lambda body: "bad gateway" in body),
     ("encoding", 502, lambda body: "bad gateway" in body),

@@ -15,6 +15,7 @@ import json
 from typing import Any, ClassVar, Literal, override
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.message import DecodeError
 from tesla_fleet_api.exceptions import NotOnWhitelistFault, TeslaFleetMessageFault
 from tesla_fleet_api.tesla.tesla import Tesla
 from tesla_fleet_api.tesla.vehicle.commands import Commands
@@ -42,6 +43,7 @@ NOT_PAIRED = (
     "vehicle rejected request: your public key has not been paired with the vehicle"
 )
 BUSY = "vehicle busy or finishing wake-up"
+UNREADABLE = "unable to parse response from vehicle"
 TIMED_OUT = "context deadline exceeded"
 PIN = "PIN codes must be four digits"
 REFUSED = "car could not execute command: "
@@ -130,6 +132,8 @@ class TeslaProxy:
             return err.reply
         except _ProxyError as err:
             return _error(500, str(err))
+        except DecodeError:
+            return _error(500, UNREADABLE)
         except _AsleepError:
             return _error(408 if self.uses_2026_status_codes else 500, ASLEEP)
         except NotOnWhitelistFault:
@@ -224,7 +228,10 @@ async def _post(
         raise TimeoutError
     match reply.status:
         case 200:
-            return base64.b64decode(json.loads(reply.body)["response"])
+            try:
+                return base64.b64decode(json.loads(reply.body)["response"])
+            except (ValueError, TypeError, KeyError) as err:
+                raise _ProxyError(UNREADABLE) from err
         case 422:
             raise _UnsupportedError
         case 503:

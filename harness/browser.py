@@ -120,8 +120,10 @@ class Page:
         )
 
     async def open(self, url: str) -> None:
-        """Open an address."""
-        await self.call("Page.navigate", {"url": url})
+        """Open an address; raise HarnessError if nothing answers there."""
+        opened = await self.call("Page.navigate", {"url": url})
+        if error := opened.get("errorText"):
+            raise HarnessError(f"{url}: {error}")
 
     async def evaluate(self, body: str) -> Any:
         """Return the value of a function with this body, which can search elements.
@@ -199,17 +201,18 @@ class Page:
         if place is None:
             return False
         for kind in ("mousePressed", "mouseReleased"):
-            await self.call(
-                "Input.dispatchMouseEvent",
-                {
-                    "type": kind,
-                    "x": place[0],
-                    "y": place[1],
-                    "button": "left",
-                    "clickCount": 1,
-                },
-            )
+            await self._use_mouse(kind, *place, button="left", clickCount=1)
         return bool(await self._evaluate_while_loading("return window.endClick?.()"))
+
+    async def leave(self) -> None:
+        """Move the mouse to the corner, away from what it was over."""
+        await self._use_mouse("mouseMoved", 0, 0)
+
+    async def _use_mouse(self, kind: str, x: float, y: float, **details: Any) -> None:
+        """Send an event of the mouse."""
+        await self.call(
+            "Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **details}
+        )
 
     async def type(self, text: str) -> None:
         """Type a text where the focus is."""
@@ -222,9 +225,16 @@ class Page:
             "Storage.clearDataForOrigin", {"origin": origin, "storageTypes": types}
         )
 
-    async def picture(self) -> bytes:
-        """Return a picture of the page (PNG)."""
-        shot = await self.call("Page.captureScreenshot", {"format": "png"})
+    async def picture(self, expression: str = "") -> bytes:
+        """Return a picture (PNG) of an element, by default of the page."""
+        clip: dict[str, Any] = {}
+        if expression:
+            place = await self.evaluate(
+                f"const {{x, y, width, height}} = ({expression})"
+                ".getBoundingClientRect(); return {x, y, width, height};"
+            )
+            clip = {"clip": {**place, "scale": 1}}
+        shot = await self.call("Page.captureScreenshot", {"format": "png", **clip})
         return base64.b64decode(shot["data"])
 
     async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 import json
 from pathlib import Path
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 
 import aiohttp
+from PIL import Image
 
 from .browser import (
     Page,
@@ -33,8 +35,18 @@ from .time_control import HarnessError
 
 PUSHES = "pushes.json"
 IMAGES = ROOT / "docs" / "images"
-# Fonts and icons are drawn after the cards.
-PAINT_SECONDS = 3.0
+# Cards are drawn before their icons and texts, which come later.
+DRAWN = """
+return document.fonts.status === "loaded"
+  && [...visible("ha-icon"), ...visible("ha-state-icon")].every((icon) =>
+    everything(icon.shadowRoot).some(
+      (part) => part.localName === "ha-svg-icon" && part.path
+    ))
+  && visible("ha-markdown-element").every((text) => text.childElementCount);
+"""
+STEADY_SECONDS = 1.0
+STEADY_ATTEMPTS = 60
+COLORS = 128
 
 SCENE = """\
 name: pictures
@@ -64,19 +76,84 @@ class Picture:
     width: int
     height: int
     mobile: bool = False
+    clicks: tuple[str, ...] = ()
+    """Texts or labels of what is clicked, one after the other, before it is ready."""
+
+    search: str = ""
+    """Text that is typed into the search field of a dialog."""
+
+    frame: str = ""
+    """Expression of the element that the picture shows, by default the page."""
 
 
-_BANNERS = "return visible('keycard-key-card').length >= 3"
+INTEGRATIONS = "/config/integrations"
+_DIALOG = "visible('dialog').at(-1)"
+# The first element around a notification that is as high as the page.
+_DRAWER = """(() => {
+  let part = visible("notification-item")[0];
+  while (!(part.getBoundingClientRect?.().height >= innerHeight)) {
+    part = part.assignedSlot ?? part.parentNode ?? part.host;
+  }
+  return part;
+})()"""
+_SEARCH_FIELD = f"{_DIALOG} && visible('input').at(-1)"
+_WALL = "return visible('keycard-key-card').length >= 3 && visible('ha-alert').length"
 PHONE = "notification"
 PICTURES = (
-    Picture(name="wall", path=f"/{DASHBOARD}", ready=_BANNERS, width=1280, height=800),
+    Picture(name="wall", path=f"/{DASHBOARD}", ready=_WALL, width=1280, height=800),
     Picture(
         name="wall-phone",
         path=f"/{DASHBOARD}",
-        ready=_BANNERS,
+        ready=_WALL,
         width=390,
         height=800,
         mobile=True,
+    ),
+    Picture(
+        name="set-up",
+        path=f"{INTEGRATIONS}/dashboard/add?domain=keycard",
+        clicks=("OK",),
+        ready="return withText('Yes').length",
+        width=700,
+        height=700,
+        frame=_DIALOG,
+    ),
+    Picture(
+        name="connections",
+        path=f"{INTEGRATIONS}/dashboard/add?domain=keycard",
+        clicks=("OK", "No"),
+        ready="return withText('Your own server').length",
+        width=700,
+        height=800,
+        frame=_DIALOG,
+    ),
+    Picture(
+        name="notification-settings",
+        path=f"{INTEGRATIONS}/integration/keycard",
+        clicks=("Configure", "Notifications"),
+        ready="return withText('Quiet hours').length",
+        width=700,
+        height=1300,
+        frame=_DIALOG,
+    ),
+    Picture(
+        name="bell",
+        path=f"/{DASHBOARD}",
+        clicks=("Notifications",),
+        ready="return visible('notification-item').length",
+        width=1280,
+        height=500,
+        frame=_DRAWER,
+    ),
+    Picture(
+        name="automation-editor",
+        path="/config/automation/edit/new",
+        clicks=("Add trigger",),
+        search="Keycard",
+        ready="return withText('Outage started').length",
+        width=800,
+        height=700,
+        frame=_DIALOG,
     ),
 )
 
@@ -139,11 +216,37 @@ async def _take(page: Page, url: str, picture: Picture) -> None:
     """Open a page and write its picture."""
     await page.resize(picture.width, picture.height, mobile=picture.mobile)
     await page.open(url + picture.path)
+    for text in picture.clicks:
+        await page.click(text)
+    if picture.search:
+        await page.click_element(_SEARCH_FIELD)
+        await page.type(picture.search)
     await page.until(picture.ready)
-    await asyncio.sleep(PAINT_SECONDS)
+    await page.until(DRAWN)
+    await page.leave()
     target = IMAGES / f"{picture.name}.png"
-    target.write_bytes(await page.picture())
+    target.write_bytes(_compress(await _steady_picture(page, picture.frame)))
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes", flush=True)
+
+
+async def _steady_picture(page: Page, frame: str) -> bytes:
+    """Return a picture once nothing moves any more."""
+    before = b""
+    for _ in range(STEADY_ATTEMPTS):
+        if (now := await page.picture(frame)) == before:
+            return now
+        before = now
+        await asyncio.sleep(STEADY_SECONDS)
+    raise HarnessError("the page never stops moving")
+
+
+def _compress(picture: bytes) -> bytes:
+    """Return a picture with the colors of a palette, which suffice for a page."""
+    content = BytesIO()
+    with Image.open(BytesIO(picture)) as image:
+        palette = image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+        palette.save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 @asynccontextmanager

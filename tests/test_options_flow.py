@@ -110,11 +110,12 @@ async def test_options_key_places(
     # Changing a car keeps its place, and an empty answer removes it.
     form = await open_options(hass, watching_entry, "change_car")
     form = await submit_options(hass, form, car="cy")
-    await submit_options(hass, form, name="Cyd", model="models", remove=False)
+    await submit_options(hass, form, name="Abe", model="models", remove=False)
     await hass.async_block_till_done()
     assert watching_entry.options["cars"]["cy"]["key_place"] == "car"
     form = await open_options(hass, watching_entry, "key_places")
-    assert suggested_values(form) == {"Ada": "wallet", "Cyd": "car"}
+    assert suggested_values(form) == {"Ada": "wallet", "Abe": "car"}
+    assert [str(field) for field in form["data_schema"].schema] == ["Abe", "Ada"]
     await submit_options(hass, form, Ada="wallet")
     await hass.async_block_till_done()
     assert "key_place" not in watching_entry.options["cars"]["cy"]

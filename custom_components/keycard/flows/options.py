@@ -279,14 +279,15 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
         return self._save_vehicles(options)
 
     def _loaded_vehicles(self) -> list[Vehicle] | None:
-        """Return the vehicles with their current names, None if not loaded."""
+        """Return the vehicles, sorted by their current names, None if not loaded."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return None
         entry: KeycardConfigEntry = self.config_entry
         entry.runtime_data.vehicle_manager.async_update_names()
-        return [
+        vehicles = (
             coordinator.vehicle for coordinator in entry.runtime_data.vehicles.values()
-        ]
+        )
+        return sorted(vehicles, key=lambda vehicle: vehicle.title)
 
     def _key_place(self, vehicle_id: str) -> dict[str, str]:
         """Return the option with the place of a vehicle's key, if it is known."""

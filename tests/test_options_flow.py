@@ -115,7 +115,9 @@ async def test_options_key_places(
     assert watching_entry.options["cars"]["cy"]["key_place"] == "car"
     form = await open_options(hass, watching_entry, "key_places")
     assert suggested_values(form) == {"Ada": "wallet", "Abe": "car"}
-    assert [str(field) for field in form["data_schema"].schema] == ["Abe", "Ada"]
+    schema = form["data_schema"]
+    assert schema is not None
+    assert [str(field) for field in schema.schema] == ["Abe", "Ada"]
     await submit_options(hass, form, Ada="wallet")
     await hass.async_block_till_done()
     assert "key_place" not in watching_entry.options["cars"]["cy"]

@@ -98,6 +98,21 @@ def test_empty_summary_changes_nothing() -> None:
     assert (car.state, car.confirmed_at) == (before, NOW)
 
 
+@pytest.mark.parametrize("presence", ["online", "asleep"])
+def test_a_repeated_summary_keeps_the_state_and_confirms_it(presence: str) -> None:
+    car, later = known(), NOW + timedelta(minutes=1)
+    car.apply_summary(summary(presence), NOW)
+    state = car.state
+    car.apply_summary(summary(presence), later)
+    assert car.state is state
+    assert car.is_connectivity_known(later + timedelta(minutes=29, seconds=30))
+
+    # It is parsed again once the state has changed otherwise.
+    car.state = replace(state_of(car), presence=ConnectivityState.OFFLINE)
+    car.apply_summary(summary(presence), later)
+    assert state_of(car).presence == presence
+
+
 @pytest.mark.parametrize(
     ("age", "trusted"),
     [

@@ -100,19 +100,23 @@ def poll_interval(
     unchanged_for: float,
     unchanged_polls: int = 0,
     interval_factor: float = 1.0,
+    activity: Activity | None = None,
 ) -> PollInterval:
     """Return how often to poll the data of a vehicle.
 
     `unchanged_for` are the seconds since the last change, `unchanged_polls` the
     consecutive polls without new data. `interval_factor` stretches the interval to
     save budget: 1 for not at all, infinite if the budget is spent. The interval while
-    driving is multiplied by it, all others by its square.
+    driving is multiplied by it, all others by its square. Without an `activity`, it is
+    derived from the state.
     """
     if state is None or state.presence is not ConnectivityState.ONLINE:
         return PollInterval(inf, IntervalReason.NOT_ONLINE)
     if interval_factor == inf:
         return PollInterval(inf, IntervalReason.BUDGET_SPENT)
-    seconds, reason = _base_interval(state, year or state.year, unchanged_for)
+    activity = activity or Activity.from_state(state)
+    year = year or state.year
+    seconds, reason = _base_interval(state, activity, year, unchanged_for)
     doubled = seconds * 2 ** min(unchanged_polls, _MAX_DOUBLINGS)
     seconds = max(seconds, min(doubled, IDLE_INTERVAL))
     return PollInterval(
@@ -123,9 +127,8 @@ def poll_interval(
 
 
 def _base_interval(
-    state: VehicleState, year: int | None, unchanged_for: float
+    state: VehicleState, activity: Activity, year: int | None, unchanged_for: float
 ) -> PollInterval:
-    activity = Activity.from_state(state)
     if activity.driving:
         return PollInterval(DRIVING_INTERVAL, IntervalReason.DRIVING)
     if activity.charging:
@@ -179,6 +182,8 @@ class DataPollSchedule:
     _jitter: float = field(default=1.0, init=False)
     _is_away: bool = field(default=False, init=False)
     _activity: Activity | None = field(default=None, init=False)
+    _derived: tuple[VehicleState, Activity] | None = field(default=None, init=False)
+    """The last state and the activity that was derived from it."""
 
     def request(self, at: float) -> None:
         """Request a poll at a time, regardless of interval and budget."""
@@ -224,6 +229,7 @@ class DataPollSchedule:
             unchanged_for=monotonic - self._changed_at,
             unchanged_polls=self._unchanged_polls,
             interval_factor=interval_factor,
+            activity=self._activity_of(state),
         )
         if interval.reason is IntervalReason.NOT_ONLINE:
             return inf
@@ -238,6 +244,11 @@ class DataPollSchedule:
             )
         return min(next_at, self._requested_at)
 
+    def _activity_of(self, state: VehicleState) -> Activity:
+        if self._derived is None or self._derived[0] is not state:
+            self._derived = state, Activity.from_state(state)
+        return self._derived[1]
+
     def _update_state(self, state: VehicleState, monotonic: float) -> None:
         """Update online state and activity."""
         if state.presence is ConnectivityState.ONLINE:
@@ -251,7 +262,7 @@ class DataPollSchedule:
             self._is_away = True
         if state.data_at is None:
             return
-        activity = Activity.from_state(state)
+        activity = self._activity_of(state)
         if self._activity is not None and activity != self._activity:
             self._changed_at = monotonic
         self._activity = activity

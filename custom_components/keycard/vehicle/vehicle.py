@@ -98,6 +98,11 @@ class Vehicle:
     )
     """The state that was last converted to JSON, and that JSON."""
 
+    _summarized: tuple[VehicleState, JsonObject] | None = field(
+        default=None, init=False, compare=False
+    )
+    """The last summary, and the state that was updated from it."""
+
     _connectivity_at: datetime | None = field(default=None, init=False)
     """When the cloud last reported the connectivity state."""
 
@@ -219,11 +224,12 @@ class Vehicle:
     @property
     def data_source(self) -> Transport | None:
         """Return the transport of the last report."""
-        if self.last_contact is None:
-            return None
+        bluetooth_at = self._last_bluetooth_update
+        if bluetooth_at is None:
+            return None if self.data_at is None else Transport.CLOUD
         return (
             Transport.BLUETOOTH
-            if self.last_contact == self._last_bluetooth_update
+            if self.last_contact == bluetooth_at
             else Transport.CLOUD
         )
 
@@ -270,12 +276,17 @@ class Vehicle:
 
     def apply_summary(self, json: JsonObject, utcnow: datetime) -> None:
         """Update from a `vehicle` response or an entry of a `products` response."""
-        if "state" not in unwrap_response(json) or not self._is_same_vehicle(json):
+        summary = unwrap_response(json)
+        if "state" not in summary or not self._is_same_vehicle(json):
             return
-        self.state = self._state_or_empty().with_summary(json)
+        state = self._state_or_empty()
+        if (state, summary) != self._summarized:
+            state = state.with_summary(json)
+            self._summarized = state, summary
+        self.state = state
         self._connectivity_at = utcnow
         self._apply_sleep(utcnow)
-        self._update_name_and_model(self.state)
+        self._update_name_and_model(state)
 
     def apply_product(self, json: JsonObject, utcnow: datetime) -> None:
         """Update from the vehicle's entry in the product list of the account."""

@@ -1,7 +1,7 @@
 """Fixtures that skip the timeouts of Bluetooth."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine
 import time
 from typing import Any, Protocol
 
@@ -18,11 +18,6 @@ class Drive(Protocol):
 
     def __call__[T](self, what: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Return the result of the coroutine."""
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessLoop]]:
-    """Use an event loop that exposes its next timer."""
-    return {"stage": CheckedHarnessLoop}
 
 
 @pytest.fixture

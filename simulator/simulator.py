@@ -186,8 +186,11 @@ class Simulator(Fleet):
 
     @property
     def busy(self) -> int:
-        """Return the number of requests and messages in progress that are not held."""
-        return self._traffic.busy + self.bluetooth.busy
+        """Return the number of requests in progress that are not held.
+
+        Messages over Bluetooth take the time of timers.
+        """
+        return self._traffic.busy
 
     @property
     def held(self) -> int:

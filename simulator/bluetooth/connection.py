@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from contextvars import Context
 from random import Random
 from typing import Protocol
@@ -34,9 +33,6 @@ class ConnectionEnvironment(Protocol):
 
     def start_card_timeout(self, whitelist: Whitelist) -> None:
         """Start the time limit for tapping a keycard."""
-
-    def transfer(self) -> AbstractContextManager[None]:
-        """Count a message in transfer."""
 
 
 class Device(Protocol):
@@ -136,8 +132,7 @@ class Connection:
             self._environment.link_conditions_of(self.car),
             self._environment.random,
         )
-        with self._environment.transfer():
-            await self._environment.sleep(conditions.latency)
+        await self._environment.sleep(conditions.latency)
         self._ensure_open()
         if random.random() < conditions.cut_before:
             self.drop()
@@ -180,8 +175,7 @@ class Connection:
             )
             if conditions.slow and random.random() < conditions.slow_rate:
                 await self._environment.sleep(conditions.slow)
-            with self._environment.transfer():
-                await self._environment.sleep(conditions.latency)
+            await self._environment.sleep(conditions.latency)
             if random.random() < conditions.lose_to_phone:
                 self._environment.count_lost_message(self.car)
                 continue

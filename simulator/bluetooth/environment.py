@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass
 import hashlib
@@ -84,7 +83,6 @@ class BluetoothEnvironment:
         self.link_conditions = LinkConditions()
         self.phones: Counter[str] = Counter()  # connections of others, by VIN
         self.rssi: dict[str, int] = {}  # by VIN
-        self.busy = 0  # messages in transfer
         self.connections: list[Connection] = []
         self.spoofed_devices: list[SpoofedDevice] = []
         self.relays: dict[str, Device] = {}
@@ -146,8 +144,7 @@ class BluetoothEnvironment:
             if spoofed.address == address:
                 return self._open(spoofed.car, spoofed.device)
         conditions = self.link_conditions_of(self._car_at(address))
-        with self.transfer():
-            await self.sleep(conditions.connect)
+        await self.sleep(conditions.connect)
         car = self._car_at(address)
         if conditions.ignore and self.random.random() < conditions.ignore:
             message = f"{car.name} advertises, but ignores the connection attempt"
@@ -263,15 +260,6 @@ class BluetoothEnvironment:
         timer = asyncio.get_running_loop().create_task(time_out(), context=Context())
         self._timers.add(timer)
         timer.add_done_callback(self._timers.discard)
-
-    @contextmanager
-    def transfer(self) -> Iterator[None]:
-        """Count a message in transfer."""
-        self.busy += 1
-        try:
-            yield
-        finally:
-            self.busy -= 1
 
     def _car_at(self, address: str) -> Car:
         for car in self._cars.values():

@@ -38,6 +38,9 @@ SETTLING = 150.0
 FAULT_SECONDS = 300.0
 # Data of an idle car are read every 20 minutes.
 RECOVERY = 1300.0
+# An entry that is set up anew has nothing but the data of the cloud, which may be a
+# third party's from before the last command. They count as current for so long.
+CURRENT_SECONDS = 1860.0
 # What a restart may change: whether a car is online and calls work is asked anew.
 ASKED_ANEW = ("_online", "_cloud_link", "_api_reachable", "_connection")
 FLOW_PROBLEMS = ("set-up", "could not sign in")
@@ -160,6 +163,10 @@ class _Group:
         checked.reauth_allowed = False
         return seconds
 
+    def forget(self) -> None:
+        """Let a third party's cached data be shown until they are too old."""
+        self.checked.trust_seconds = CURRENT_SECONDS
+
     def close_flows(self) -> None:
         """Close the flows for a new sign-in, which had its reason."""
         manager = self.checked.instance.hass.config_entries.flow
@@ -279,6 +286,7 @@ class _Group:
         entries = checked.instance.hass.config_entries
         old = self.entry
         data, options = dict(old.data), dict(old.options)
+        self.forget()
         await checked.run_task(entries.async_remove(old.entry_id))
         self.begin()
         entry: ConfigEntry[Any] = ConfigEntry(
@@ -304,6 +312,7 @@ class _Group:
         """Go through the config flow while the fault lasts."""
         checked, hass = self.checked, self.checked.instance.hass
         await checked.run_task(hass.config_entries.async_remove(self.entry.entry_id))
+        self.forget()
         checked.homes.clear()
         self.begin()
         checked.allowed = None

@@ -27,6 +27,7 @@ from .progress import track
 
 PHASES = ("running", "command", "renewal", "unload", "restart", "set-up", "flow")
 GROUP_TIMEOUT = 900
+TABLE_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
     faults = [
         fault
         for provider in options.provider or PROVIDERS

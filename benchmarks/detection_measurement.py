@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="benchmarks/detection.py", description=__doc__
+        prog="script/benchmark detection", description=__doc__
     )
     parser.add_argument("--quick", action="store_true", help="run a small fraction")
     parser.add_argument("--outages", type=int, help=f"number of outages ({OUTAGES})")

@@ -203,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="benchmarks/million_homes.py", description=__doc__
+        prog="script/benchmark million_homes", description=__doc__
     )
     parser.add_argument("--homes", type=int, default=HOMES, help="sampled homes")
     parser.add_argument(

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/month.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/benchmark month", description=__doc__)
     parser.add_argument("--days", type=int, default=30, help="days to simulate (30)")
     parser.add_argument(
         "--work-state",

@@ -21,7 +21,7 @@ RUN_TIMEOUT = 1800.0  # seconds for one run
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; return the exit status."""
-    parser = argparse.ArgumentParser(prog="benchmarks/scale.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/benchmark scale", description=__doc__)
     parser.add_argument(
         *("--vehicles", "-n"),
         type=int,

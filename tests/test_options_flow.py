@@ -263,6 +263,24 @@ async def test_options_limit_the_monthly_cost(
     assert account.options["budget"] == 2.5
 
 
+async def test_options_change_the_pace_of_data_without_a_reload(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    data = account.runtime_data
+    before = dict(account.options)
+    assert "pace" not in before
+    form = await open_options(hass, account, "pace")
+    assert fields(form) == {"pace"}
+    assert form["data_schema"]({}) == {"pace": "balanced"}
+    result = await submit_options(hass, form, pace="cheaper")
+    assert result["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert account.options == {**before, "pace": "cheaper"}
+    assert account.runtime_data is data
+    form = await open_options(hass, account, "pace")
+    assert form["data_schema"]({}) == {"pace": "cheaper"}
+
+
 async def test_options_take_a_budget_away(
     hass: HomeAssistant, account: MockConfigEntry
 ) -> None:
@@ -305,14 +323,14 @@ async def test_options_offer_a_budget_only_where_calls_have_a_price(
     first = ["notifications", "keys", "key_places", "leave_out", "location"]
     assert await offered() == [*first, "hosts"]
     await set_up(compatible_entry)
-    assert await offered() == [*first, "budget", "hosts"]
+    assert await offered() == [*first, "pace", "budget", "hosts"]
     # A proxy may have its own prices.
     hass.config_entries.async_update_entry(
         compatible_entry,
         data={**compatible_entry.data, "base_url": simulator.urls["proxy"]},
     )
     assert await hass.config_entries.async_reload(compatible_entry.entry_id)
-    assert await offered() == [*first, "hosts"]
+    assert await offered() == [*first, "pace", "hosts"]
     cost = hass.states.get("sensor.tesla_cloud_estimated_cost_this_month")
     assert cost is not None
     assert cost.state == "unknown"

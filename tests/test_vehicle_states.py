@@ -413,6 +413,7 @@ def test_no_name_is_left_over() -> None:
             Platform.BUTTON: {"send_test", "start_drill", "stop_drill"},
             Platform.SENSOR: {
                 "api_latency",
+                "credit_used",
                 "estimated_cost",
                 "last_drill",
                 "last_outage",

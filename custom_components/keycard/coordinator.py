@@ -15,7 +15,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.location import distance
 
 from .auth.credentials import Credentials
-from .const import CONF_LOCATION_AWAY, CONF_PROVIDER, DOMAIN
+from .const import CONF_LOCATION_AWAY, CONF_PACE, CONF_PROVIDER, DOMAIN
 from .cost.budget import StoredUsage
 from .cost.middleware import UsageMiddleware
 from .cost.pricing import Charge, tariff_of
@@ -51,6 +51,7 @@ from .runtime.vehicle_poller import VehiclePoller
 from .runtime.vehicles import VehicleManager
 from .transport.http import deadline_trace_config
 from .vehicle.keys import PhysicalKey
+from .vehicle.poll_schedule import DEFAULT_PACE, Pace
 from .vehicle.vehicle import Vehicle
 
 __all__ = [
@@ -203,6 +204,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 get_vehicle=lambda vin: vehicles[vin].vehicle,
                 on_call=call_handler.async_handle_call,
                 on_slow_call=self._async_handle_slow_call,
+                pace=self._pace,
                 interval_factor=self._usage.interval_factor,
                 random=Random(),
             )
@@ -251,6 +253,13 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             drill=self._drill,
             store=self._store,
         )
+
+    def _pace(self) -> Pace:
+        """Return the pace of data polls; a change of it applies without a reload."""
+        if not self._usage.monthly_usage.tariff.bills_calls:
+            return Pace.FRESHER
+        chosen = self.config_entry.options.get(CONF_PACE)
+        return Pace(chosen) if chosen in Pace else DEFAULT_PACE
 
     def _is_location_allowed(self, latitude: float, longitude: float) -> bool:
         """Return whether the location of a vehicle may be sent as the user's."""

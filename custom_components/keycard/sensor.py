@@ -264,6 +264,13 @@ ESTIMATED_COST = SensorEntityDescription(
     state_class=SensorStateClass.TOTAL,
     suggested_display_precision=2,
 )
+CREDIT_USED = SensorEntityDescription(
+    key="credit_used",
+    translation_key="credit_used",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    native_unit_of_measurement=PERCENTAGE,
+    suggested_display_precision=0,
+)
 UPTIME_SENSORS = (
     UptimeSensorDescription(
         key="uptime_30_days", translation_key="uptime_30_days", days=30
@@ -507,7 +514,9 @@ async def async_setup_entry(
         ]
     )
     if entry.runtime_data.provider.has_account:
-        async_add_entities([CostSensor(entry)])
+        async_add_entities([CostSensor(entry, ESTIMATED_COST)])
+        if entry.runtime_data.usage.monthly_usage.tariff.monthly_credit:
+            async_add_entities([CreditSensor(entry, CREDIT_USED)])
     async_add_vehicle_entities(
         entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor
     )
@@ -536,12 +545,14 @@ class CloudSensor(CloudEntity, SensorEntity):
         }
 
 
-class CostSensor(CloudEntity, SensorEntity):
-    """Estimated cost of this month's calls; follows the usage, not the assessment."""
+class UsageSensor(CloudEntity, SensorEntity):
+    """Sensor that follows the usage, not the assessment."""
 
-    def __init__(self, entry: KeycardConfigEntry) -> None:
+    def __init__(
+        self, entry: KeycardConfigEntry, description: SensorEntityDescription
+    ) -> None:
         """Initialize the sensor."""
-        super().__init__(entry, ESTIMATED_COST)
+        super().__init__(entry, description)
         self._usage = entry.runtime_data.usage
 
     @override
@@ -549,6 +560,10 @@ class CostSensor(CloudEntity, SensorEntity):
         """Subscribe to the usage."""
         await super().async_added_to_hass()
         self.async_on_remove(self._usage.async_add_listener(self.async_write_ha_state))
+
+
+class CostSensor(UsageSensor):
+    """Estimated cost of this month's calls."""
 
     @property
     @override
@@ -577,6 +592,17 @@ class CostSensor(CloudEntity, SensorEntity):
             "budget": spending.budget,
             "pace": spending.budget_state(dt_util.now()).value,
         }
+
+
+class CreditSensor(UsageSensor):
+    """Share of the provider's monthly credit that this month's calls have used."""
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the percentage; above 100, calls are charged."""
+        credit_used = self._usage.monthly_usage.credit_used
+        return None if credit_used is None else round(credit_used * 100, 2)
 
 
 class LastDrillSensor(CloudEntity, SensorEntity):

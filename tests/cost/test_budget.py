@@ -153,6 +153,16 @@ def test_no_limit_without_prices() -> None:
     assert spending().can_be_limited
 
 
+def test_credit_is_used_by_the_cost_of_all_calls() -> None:
+    month = spending(data=500)
+    month.counts.update({Charge.COMMANDS: 1000, Charge.WAKES: 25})
+    assert month.credit_used == pytest.approx(0.25)
+    assert spending(data=6000).credit_used == pytest.approx(1.2)
+    for provider in ("teslemetry", "tessie", "compatible"):
+        tariff = tariff_of(provider, third_party=True)
+        assert MonthlyUsage(tariff=tariff, month=OCTOBER).credit_used is None
+
+
 @pytest.mark.parametrize("times", [1.5, 3.0, 20.0])
 @pytest.mark.parametrize("power", [1, 2])
 def test_excessive_polling_is_slowed_but_not_stopped(times: float, power: int) -> None:

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.keycard.auth.keys import async_get_signing_key
-from custom_components.keycard.vehicle.poll_schedule import DRIVING_INTERVAL
+from custom_components.keycard.vehicle.poll_schedule import INTERVALS, Pace
 from simulator.vehicle.schedule import Day
 from tests.config_entries import PROVIDERS, fleet_entry, provider_entry
 
@@ -24,6 +24,7 @@ from .home import LOCK, HomeUnderTest, entity_ids, status_of
 
 HOUR = 3600.0
 COST = "sensor.tesla_cloud_estimated_cost_this_month"
+CREDIT = "sensor.tesla_cloud_monthly_credit_used"
 
 
 async def test_an_idle_car_that_is_online_is_polled_rarely_but_in_time(
@@ -56,7 +57,7 @@ async def test_a_driving_car_is_polled_often_and_a_parked_one_once_more(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
-    await home.set_up_operational(compatible_entry)
+    await home.set_up_operational(with_options(compatible_entry, pace="fresher"))
     calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
     assert calls.billed == 0
     ada.drive()
@@ -71,6 +72,36 @@ async def test_a_driving_car_is_polled_often_and_a_parked_one_once_more(
     assert 8 <= parked <= 10
     await home.run(1100)
     assert calls.count("vehicle_data") == parked + 1
+
+
+async def test_the_pace_of_data_changes_while_a_car_drives(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
+) -> None:
+    home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    entry = await home.set_up_operational(compatible_entry)
+    calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
+    ada.drive()
+    assert ada.route is not None
+    ada.route = replace(ada.route, duration=2 * HOUR)
+    assert await seconds_until_poll(home) < 65
+    # It has just departed.
+    assert 350 < await seconds_until_poll(home) < 400
+    for _ in range(2):
+        assert 500 < await seconds_until_poll(home) < 600
+    requests = calls.count("products") + calls.count("vehicle")
+    form = await home.hass.config_entries.options.async_init(entry.entry_id)
+    form = await home.hass.config_entries.options.async_configure(
+        form["flow_id"], {"next_step_id": "pace"}
+    )
+    await home.hass.config_entries.options.async_configure(
+        form["flow_id"], {"pace": "fresher"}
+    )
+    # The minute's call of the state applies it; nothing is asked anew.
+    await home.run(1)
+    assert calls.count("products") + calls.count("vehicle") - requests <= 1
+    assert await seconds_until_poll(home) < 130
+    for _ in range(2):
+        assert 115 < await seconds_until_poll(home) < 130
 
 
 async def test_an_old_car_is_let_fall_asleep(
@@ -142,6 +173,10 @@ async def test_billed_requests_are_counted_and_stored(
         assert state.attributes["free"] == 10
         assert state.attributes["budget"] is None
         assert state.attributes["pace"] == "usual"
+        credit = home.hass.states.get(CREDIT)
+        assert credit is not None
+        assert float(credit.state) == pytest.approx(cost * 10)
+        assert credit.attributes["unit_of_measurement"] == "%"
 
     check()
     await home.restart(entry)
@@ -225,14 +260,14 @@ def wall_clock_at(home: HomeUnderTest, moment: datetime) -> Iterator[None]:
         home.clock.shift_wall_clock(-ahead)
 
 
-def with_budget(entry: MockConfigEntry, budget: float) -> MockConfigEntry:
-    """Return an entry with a budget."""
+def with_options(entry: MockConfigEntry, **options: object) -> MockConfigEntry:
+    """Return an entry with further options."""
     return MockConfigEntry(
         domain=entry.domain,
         title=entry.title,
         unique_id=entry.unique_id,
         data=entry.data,
-        options={**entry.options, "budget": budget},
+        options={**entry.options, **options},
     )
 
 
@@ -244,7 +279,7 @@ async def test_a_month_begins_with_nothing_spent(
     calls = home.simulator.usage
     with wall_clock_at(home, turn - timedelta(minutes=30)):
         # The first poll of both cars spends it.
-        await home.set_up_operational(with_budget(compatible_entry, 0.004))
+        await home.set_up_operational(with_options(compatible_entry, budget=0.004))
         assert shown_cost(home) == (0.004, "stopped")
         before = calls.count("vehicle_data")
         await home.run(24 * 60)
@@ -265,7 +300,9 @@ async def test_a_budget_slows_and_stops_polling(
     calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
     with wall_clock_at(home, dt_util.now().replace(day=10)):
         # Ten calls, one of which is made already.
-        entry = await home.set_up_operational(with_budget(compatible_entry, 0.02))
+        entry = await home.set_up_operational(
+            with_options(compatible_entry, budget=0.02)
+        )
         assert shown_cost(home) == (0.002, "usual")
         ada.drive()
         assert ada.route is not None
@@ -277,8 +314,9 @@ async def test_a_budget_slows_and_stops_polling(
             paces.append(shown_cost(home)[1])
         assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
         assert set(paces) == {"usual", "slowed", "stopped"}
-        assert gaps[1] < 1.1 * DRIVING_INTERVAL
-        assert gaps[-1] > 3 * DRIVING_INTERVAL
+        intervals = INTERVALS[Pace.BALANCED]
+        assert gaps[1] < 1.1 * intervals.departed
+        assert gaps[-1] > 3 * intervals.driving
         # Commands of a user are sent, and whether the car is online is polled.
         await home.run(6 * HOUR)
         assert await home.perform("unlock") is None
@@ -330,7 +368,7 @@ async def test_monitoring_is_free_and_polls_rarely(
         ("asleep", set[str]()),
         (
             "online",
-            {"sensor.ada_last_contact", "sensor.cy_last_contact", COST},
+            {"sensor.ada_last_contact", "sensor.cy_last_contact", COST, CREDIT},
         ),
     ],
 )
@@ -362,7 +400,7 @@ async def test_idle_minutes_write_nothing(
     assert {event.data["entity_id"] for event in changes} & ours == may_change
     for entity_id in may_change:
         count = sum(event.data["entity_id"] == entity_id for event in changes)
-        assert count <= (requests if entity_id == COST else 2)
+        assert count <= (requests if entity_id in {COST, CREDIT} else 2)
     # Other entities of the vehicle are updated once each.
     assert len([entity_id for entity_id in reported if entity_id in ours]) <= (
         2 * len(ours) if may_change else 0

@@ -9,6 +9,7 @@ from tests.config_entries import provider_entry
 from .home import LOCK, HomeUnderTest, assert_no_errors, status_of
 
 HOUR = 3600.0
+CREDIT = "sensor.tesla_cloud_monthly_credit_used"
 COST = "sensor.tesla_cloud_estimated_cost_this_month"
 
 
@@ -66,6 +67,9 @@ async def test_a_streaming_car_is_refreshed_at_a_price(home: HomeUnderTest) -> N
     # Cached data are free, requested refreshes are not.
     assert simulator.usage.billed == refreshed
     assert entry.runtime_data.usage.monthly_usage.cost == pytest.approx(refreshed / 400)
+    # Tesla's credit is not for calls of a third party.
+    assert home.hass.states.get(COST) is not None
+    assert home.hass.states.get(CREDIT) is None
 
 
 async def test_without_credits_cached_data_are_shown(

@@ -19,6 +19,7 @@ from custom_components.keycard.runtime.vehicle_poller import (
 )
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.result import ApiCall
+from custom_components.keycard.vehicle.poll_schedule import DEFAULT_PACE
 
 
 def make_poller(
@@ -34,6 +35,7 @@ def make_poller(
         get_vehicle=Mock(),
         on_call=Mock(),
         on_slow_call=slow,
+        pace=lambda: DEFAULT_PACE,
         interval_factor=lambda: 1.0,
         random=Random(1),
     )

@@ -8,18 +8,22 @@ import pytest
 
 from custom_components.keycard.vehicle.freshness import CURRENT_FOR
 from custom_components.keycard.vehicle.poll_schedule import (
-    DRIVING_INTERVAL,
     IDLE_INTERVAL,
-    MAX_CHARGING_INTERVAL,
-    MIN_CHARGING_INTERVAL,
+    INTERVALS,
+    LET_SLEEP_INTERVAL,
     DataPollSchedule,
     IntervalReason,
+    Pace,
+    PaceIntervals,
     PollInterval,
     poll_interval,
 )
 from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
 
 LONG = 3600.0
+DRIVING_INTERVAL = INTERVALS[Pace.FRESHER].driving
+# A vehicle falls asleep so long after it has parked.
+FALLS_ASLEEP_AFTER = 900.0
 CHARGING: dict[str, Any] = {
     "charging_state": "Charging",
     "battery_level": 50,
@@ -123,31 +127,67 @@ def car(**values: Any) -> VehicleState:
             899,
             PollInterval(180, IntervalReason.CHANGED),
         ),
-        (car(rear_trunk_open=True), 2022, 901, PollInterval(1200, IntervalReason.IDLE)),
+        (car(rear_trunk_open=True), 2022, 901, PollInterval(600, IntervalReason.IDLE)),
         (car(), 2021, LONG, PollInterval(1200, IntervalReason.IDLE)),
         (car(), 2020, LONG, PollInterval(1500, IntervalReason.LET_SLEEP)),
         (car(year=2024), None, LONG, PollInterval(1200, IntervalReason.IDLE)),
         (car(), None, LONG, PollInterval(1500, IntervalReason.LET_SLEEP)),
         # It does not sleep anyway.
-        (car(sentry_mode=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
-        (car(climate_on=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
-        (car(user_present=True), 2020, LONG, PollInterval(1200, IntervalReason.IDLE)),
+        (car(sentry_mode=True), 2020, LONG, PollInterval(600, IntervalReason.IDLE)),
+        (car(climate_on=True), 2020, LONG, PollInterval(600, IntervalReason.IDLE)),
+        (car(user_present=True), 2020, LONG, PollInterval(600, IntervalReason.IDLE)),
     ],
 )
 def test_poll_interval(
     state: VehicleState | None, year: int | None, quiet: float, expected: PollInterval
 ) -> None:
-    assert poll_interval(state, year=year, unchanged_for=quiet) == pytest.approx(
-        expected
-    )
+    found = poll_interval(state, pace=Pace.FRESHER, year=year, unchanged_for=quiet)
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "quiet", "departed", "balanced", "cheaper"),
+    [
+        # A drive that has just begun says more than its middle.
+        (car(speed=31), 0, True, 360, 600),
+        (car(speed=31), 400, False, 540, 600),
+        # The end of a drive says more than its middle, if it is known.
+        (car(speed=31, route_destination="Home", route_time=6.5), 0, False, 450, 450),
+        (car(speed=31, route_destination="Home", route_time=0.0), 0, False, 120, 120),
+        (car(speed=31, route_destination="Home", route_time=55.0), 0, False, 540, 600),
+        (car(speed=31, route_destination=None, route_time=0.0), 0, False, 540, 600),
+        # 6 miles are two percent: ten percent take an hour.
+        (car(**CHARGING, charge_rate=30.0), 0, False, 1200, 1500),
+        (car(**CHARGING, charge_rate=150.0), 0, False, 720, 1440),
+        (car(**CHARGING, charge_rate=900.0), 0, False, 300, 600),
+        (car(**CHARGING, minutes_to_full=14), 0, False, 900, 900),
+        # Nobody is in it, and it is locked: it was left.
+        (car(locked=True), 0, False, 1200, 1200),
+        (car(locked=False), 0, False, 240, 600),
+        (car(locked=False), 301, False, 1200, 1200),
+        (car(locked=True, user_present=True), 899, False, 240, 600),
+        (car(locked=True, user_present=True), 901, False, 900, 1500),
+        (car(sentry_mode=True), LONG, False, 900, 1500),
+    ],
+)
+def test_slower_paces(
+    state: VehicleState, quiet: float, departed: bool, balanced: float, cheaper: float
+) -> None:
+    found = [
+        poll_interval(
+            state, pace=pace, year=2022, unchanged_for=quiet, departed=departed
+        ).seconds
+        for pace in (Pace.BALANCED, Pace.CHEAPER)
+    ]
+    assert found == pytest.approx([balanced, cheaper])
 
 
 @pytest.mark.parametrize(
     ("state", "factor", "expected"),
     [
-        (car(speed=31), 1.5, PollInterval(180, IntervalReason.DRIVING)),
+        (car(speed=31), 1.5, PollInterval(810, IntervalReason.DRIVING)),
         (car(), 1.5, PollInterval(2700, IntervalReason.IDLE)),
-        (car(**CHARGING), 2.0, PollInterval(3600, IntervalReason.CHARGING)),
+        (car(**CHARGING), 2.0, PollInterval(4800, IntervalReason.CHARGING)),
         (car(speed=31), inf, PollInterval(inf, IntervalReason.BUDGET_SPENT)),
         (car(), inf, PollInterval(inf, IntervalReason.BUDGET_SPENT)),
         (
@@ -161,7 +201,13 @@ def test_budget_stretches_every_interval_and_driving_least(
     state: VehicleState, factor: float, expected: PollInterval
 ) -> None:
     assert (
-        poll_interval(state, year=2022, unchanged_for=LONG, interval_factor=factor)
+        poll_interval(
+            state,
+            pace=Pace.BALANCED,
+            year=2022,
+            unchanged_for=LONG,
+            interval_factor=factor,
+        )
         == expected
     )
 
@@ -174,31 +220,52 @@ def test_interval_grows_with_unchanged_polls(
     unchanged_polls: int, seconds: float
 ) -> None:
     found = poll_interval(
-        car(speed=31), year=2022, unchanged_for=LONG, unchanged_polls=unchanged_polls
+        car(speed=31),
+        pace=Pace.FRESHER,
+        year=2022,
+        unchanged_for=LONG,
+        unchanged_polls=unchanged_polls,
     )
     assert found == PollInterval(seconds, IntervalReason.DRIVING)
     old = poll_interval(
-        car(), year=2015, unchanged_for=LONG, unchanged_polls=unchanged_polls
+        car(),
+        pace=Pace.FRESHER,
+        year=2015,
+        unchanged_for=LONG,
+        unchanged_polls=unchanged_polls,
     )
     assert old == PollInterval(1500, IntervalReason.LET_SLEEP)
 
 
-def test_data_stay_current_until_the_next_poll() -> None:
-    for year in (2015, 2022):
-        found = poll_interval(car(), year=year, unchanged_for=LONG)
-        assert found.seconds * 1.05 + 60 < CURRENT_FOR.total_seconds()
-    assert MIN_CHARGING_INTERVAL >= DRIVING_INTERVAL
-    assert MAX_CHARGING_INTERVAL <= IDLE_INTERVAL
+@pytest.mark.parametrize("intervals", INTERVALS.values(), ids=INTERVALS)
+def test_data_stay_current_until_the_next_poll(intervals: PaceIntervals) -> None:
+    parked = (IDLE_INTERVAL, LET_SLEEP_INTERVAL, intervals.awake)
+    for seconds in (*parked, intervals.changed, intervals.max_charging):
+        assert seconds * 1.05 + 60 < CURRENT_FOR.total_seconds()
+    assert intervals.departed <= intervals.driving
+    assert intervals.driving <= intervals.max_charging
+
+
+@pytest.mark.parametrize("intervals", INTERVALS.values(), ids=INTERVALS)
+def test_vehicle_is_polled_after_a_drive_before_it_sleeps(
+    intervals: PaceIntervals,
+) -> None:
+    assert intervals.driving * 1.05 + 60 < FALLS_ASLEEP_AFTER
 
 
 class ScheduleAt:
     """Poll schedule of a vehicle of 2022, at the time that a test sets."""
 
-    def __init__(self, schedule: DataPollSchedule) -> None:
+    def __init__(
+        self, schedule: DataPollSchedule, *, pace: Pace = Pace.FRESHER
+    ) -> None:
         self.schedule = schedule
+        self.pace = pace
 
     def __call__(self, state: VehicleState | None, now: float, **kwargs: Any) -> float:
-        return self.schedule.next_poll_at(state, year=2022, monotonic=now, **kwargs)
+        return self.schedule.next_poll_at(
+            state, pace=self.pace, year=2022, monotonic=now, **kwargs
+        )
 
 
 def test_new_vehicle_is_polled_at_once() -> None:
@@ -239,11 +306,34 @@ def test_change_is_followed_by_another_poll() -> None:
     assert due(car(), 480) == 300 + IDLE_INTERVAL
 
 
+def test_departure_is_followed_sooner_than_the_rest_of_a_drive() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0), pace=Pace.BALANCED)
+    assert due(car(), 0) == IDLE_INTERVAL
+    due.schedule.record_poll(IDLE_INTERVAL)
+    assert due(car(speed=31), 1201) == 1200 + 360
+    assert due(car(speed=31), 1560) == 1560
+    due.schedule.record_poll(1560)
+    assert due(car(speed=31), 1561) == 1560 + 540
+    due.schedule.record_poll(2100)
+    # It is parked, locked, and nobody is in it.
+    assert due(car(locked=True), 2101) == 2100 + IDLE_INTERVAL
+    # A drive that was under way before a restart has not just begun.
+    due = ScheduleAt(DataPollSchedule(polled_at=0), pace=Pace.BALANCED)
+    assert due(car(speed=31), 1) == 540
+
+
+def test_pace_can_change_at_any_time() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0), pace=Pace.CHEAPER)
+    assert due(car(speed=31), 0) == 600
+    due.pace = Pace.FRESHER
+    assert due(car(speed=31), 1) == 120
+
+
 def test_first_data_are_no_change() -> None:
     due = ScheduleAt(DataPollSchedule())
     assert due(car(data_at=None), 0) == -inf
     due.schedule.record_poll(0)
-    assert due(car(user_present=True), 1) == IDLE_INTERVAL
+    assert due(car(user_present=True), 1) == INTERVALS[Pace.FRESHER].awake
 
 
 def test_command_is_followed_by_an_early_poll() -> None:

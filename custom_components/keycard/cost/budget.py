@@ -59,6 +59,14 @@ class MonthlyUsage:
         """Return the cost of the month's calls (USD), None without prices."""
         return self.tariff.cost(self.counts)
 
+    @property
+    def credit_used(self) -> float | None:
+        """Return the cost as a share of the monthly credit, None without a credit."""
+        cost = self.cost
+        if cost is None or not self.tariff.monthly_credit:
+            return None
+        return cost / self.tariff.monthly_credit
+
     def interval_factor(self, local_now: datetime) -> float:
         """Return the factor by which the budget lengthens polling intervals.
 

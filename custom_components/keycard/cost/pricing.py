@@ -46,6 +46,11 @@ class Tariff:
     since: str | None = None
     source: str | None = None
 
+    @property
+    def bills_calls(self) -> bool:
+        """Return whether calls are billed, or may be."""
+        return self.billing is not Billing.SUBSCRIPTION
+
     def cost(self, counts: Mapping[Charge, int]) -> float | None:
         """Return the cost of calls (USD), None if they have no price."""
         if self.billing is not Billing.BY_CALL:

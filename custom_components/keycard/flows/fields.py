@@ -31,6 +31,7 @@ from ..registry import vehicle_options
 from ..transport.bluetooth_pairing import supports_phone_key
 from ..transport.routing import Preference
 from ..vehicle.keys import KeyPlace, PhysicalKey, is_vin
+from ..vehicle.poll_schedule import Pace
 
 CONF_ANOTHER = "another"
 CONF_ANYWAY = "anyway"
@@ -81,6 +82,13 @@ LINK_FIELD = SelectSelector(
         options=[preference.value for preference in Preference],
         mode=SelectSelectorMode.LIST,
         translation_key="link",
+    )
+)
+PACE_FIELD = SelectSelector(
+    SelectSelectorConfig(
+        options=[pace.value for pace in Pace],
+        mode=SelectSelectorMode.LIST,
+        translation_key="pace",
     )
 )
 _MODEL_FIELD = SelectSelector(

@@ -31,6 +31,7 @@ from ..const import (
     CONF_LEFT_OUT,
     CONF_LINK,
     CONF_LOCATION_AWAY,
+    CONF_PACE,
     CONF_PROVIDER,
     CONF_SIGN_IN,
     CONF_UNRELATED,
@@ -44,6 +45,7 @@ from ..cost.pricing import CURRENCY
 from ..external.discovery import async_discover_vehicles
 from ..outage.endpoints import REGIONS, default_hosts
 from ..transport.routing import Preference
+from ..vehicle.poll_schedule import DEFAULT_PACE
 from ..vehicle.product_list import unique_labels
 from ..vehicle.vehicle import Vehicle
 from .external import ExternalOptions
@@ -54,6 +56,7 @@ from .fields import (
     KEY_FIELD,
     KEY_PLACE_FIELD,
     LINK_FIELD,
+    PACE_FIELD,
     URL_FIELD,
     URLS_FIELD,
     is_https_or_local,
@@ -86,16 +89,38 @@ _BUDGET_SCHEMA = vol.Schema(
 )
 
 
-class BudgetStep(OptionsFlowWithReload):
-    """Options flow step for the monthly budget."""
+class CostSteps(OptionsFlowWithReload):
+    """Options flow steps for the pace of data and the monthly budget."""
 
     @property
-    def can_be_limited(self) -> bool:
-        """Return whether the provider bills calls, so that a budget can limit them."""
+    def _cost_steps(self) -> list[str]:
+        """Return the steps that apply to the tariff of the provider."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return False
+            return []
         entry: KeycardConfigEntry = self.config_entry
-        return entry.runtime_data.usage.monthly_usage.can_be_limited
+        data = entry.runtime_data
+        usage = data.usage.monthly_usage
+        has_pace = data.provider.has_account and usage.tariff.bills_calls
+        return [
+            *(["pace"] if has_pace else []),
+            *(["budget"] if usage.can_be_limited else []),
+        ]
+
+    async def async_step_pace(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the pace of data; the poller reads it, so nothing is reloaded."""
+        options = self.config_entry.options
+        if user_input is not None:
+            self.automatic_reload = False
+            return self.async_create_entry(data={**options, **user_input})
+        chosen = options.get(CONF_PACE, DEFAULT_PACE.value)
+        return self.async_show_form(
+            step_id="pace",
+            data_schema=vol.Schema(
+                {vol.Required(CONF_PACE, default=chosen): PACE_FIELD}
+            ),
+        )
 
     async def async_step_budget(
         self, user_input: dict[str, Any] | None = None
@@ -113,7 +138,7 @@ class BudgetStep(OptionsFlowWithReload):
         )
 
 
-class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
+class KeycardOptionsFlow(ExternalOptions, NotificationOptions, CostSteps):
     """Handle the options flow for Keycard."""
 
     def __init__(self) -> None:
@@ -134,7 +159,6 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
                 "hosts",
             ]
         else:
-            budget = ["budget"] if self.can_be_limited else []
             transport = ["link"] if self._has_both_transports else []
             account = self.config_entry.data[CONF_PROVIDER] not in NO_ACCOUNT
             location = ["location"] if account else []
@@ -146,7 +170,7 @@ class KeycardOptionsFlow(ExternalOptions, NotificationOptions, BudgetStep):
                     "leave_out",
                     *transport,
                     *location,
-                    *budget,
+                    *self._cost_steps,
                     "hosts",
                 ),
             ]

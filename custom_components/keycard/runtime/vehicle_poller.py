@@ -28,6 +28,7 @@ from ..vehicle.poll_schedule import (
     PRODUCTS_INTERVAL,
     SUMMARY_INTERVAL,
     DataPollSchedule,
+    Pace,
     next_turns,
 )
 from ..vehicle.product_list import parse_products
@@ -138,7 +139,7 @@ class VehiclePoller:
     billed, only if they do not change by themselves.
 
     Each vehicle has its own timer. It expires at least once per summary interval, so
-    that it need not follow every change of pauses and budget.
+    that it need not follow every change of pauses, pace and budget.
     """
 
     def __init__(
@@ -151,13 +152,15 @@ class VehiclePoller:
         get_vehicle: Callable[[str], Vehicle],
         on_call: Callable[[CallType, str | None, ApiCall], None],
         on_slow_call: Callable[[], None],
+        pace: Callable[[], Pace],
         interval_factor: Callable[[], float],
         random: Random,
     ) -> None:
         """Initialize without a call.
 
         `on_slow_call` is called when a poll that is not billed gets no answer in time.
-        `interval_factor` is by how much the budget lengthens intervals.
+        `pace` is the pace of billed polls, `interval_factor` by how much the budget
+        lengthens their intervals.
         """
         self._hass = hass
         self._client = client
@@ -166,6 +169,7 @@ class VehiclePoller:
         self._get_vehicle = get_vehicle
         self._on_call = on_call
         self._on_slow_call = on_slow_call
+        self._pace = pace
         self._interval_factor = interval_factor
         self._random = random
         self._vehicles: dict[str, VehiclePolls] = {}
@@ -314,6 +318,7 @@ class VehiclePoller:
         billed = not self._client.supports_refresh or polls.cache.is_stale
         due_at = polls.schedule.next_poll_at(
             vehicle.state,
+            pace=self._pace() if billed else Pace.FRESHER,
             year=vehicle.year,
             interval_factor=self._interval_factor() if billed else 1.0,
             monotonic=monotonic,

@@ -21,17 +21,10 @@ SUMMARY_INTERVAL = 60.0
 MAX_SINGLE_SUMMARIES = 5
 TURN_INTERVAL = 450.0
 
-# Seconds between two polls of the data of an online vehicle.
-DRIVING_INTERVAL = 120.0
-CHANGED_INTERVAL = 180.0
+# Seconds between two polls of the data of an online vehicle that is not in use.
 IDLE_INTERVAL = 1200.0
 # Polling keeps an older vehicle awake; in this time it falls asleep.
 LET_SLEEP_INTERVAL = 1500.0
-MIN_CHARGING_INTERVAL = 120.0
-MAX_CHARGING_INTERVAL = 900.0
-
-# Battery percent charged between two polls.
-CHARGE_STEP = 2.0
 
 # From this model year on, vehicles fall asleep while they are polled.
 FIRST_YEAR_SLEEPING_WHILE_POLLED = 2021
@@ -40,12 +33,89 @@ FIRST_YEAR_SLEEPING_WHILE_POLLED = 2021
 CHANGED_FOR = 300.0
 IN_USE_FOR = 900.0
 
+# A vehicle has parked within this time after the arrival that its navigation predicts.
+AFTER_ARRIVAL = 60.0
+
 # A vehicle that comes online may be about to leave, but may also do so repeatedly.
 MIN_INTERVAL_AFTER_ONLINE = 600.0
 # A command shows its effect, or its user arrives, after so long.
 DELAY_AFTER_COMMAND = 30.0
+MIN_INTERVAL_AFTER_COMMAND = 180.0
 
 _MAX_DOUBLINGS = 4
+
+
+class Pace(StrEnum):
+    """Pace of data polls, as chosen by the user."""
+
+    FRESHER = "fresher"
+    BALANCED = "balanced"
+    CHEAPER = "cheaper"
+
+
+DEFAULT_PACE = Pace.BALANCED
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaceIntervals:
+    """Seconds between two polls of the data of an online vehicle.
+
+    While driving, they are shorter than the quarter of an hour in which a parked
+    vehicle falls asleep, so that its place is known.
+    """
+
+    departed: float
+    """After the first poll that shows the vehicle driving."""
+
+    driving: float
+    min_charging: float
+    max_charging: float
+
+    charge_step: float
+    """Battery percent charged between two polls."""
+
+    changed: float
+    """After a change, and while in use."""
+
+    only_if_not_left: bool
+    """Whether there is no such poll of a vehicle that is locked with nobody in it."""
+
+    awake: float
+    """While something keeps the parked vehicle awake, such as sentry mode."""
+
+
+INTERVALS: Mapping[Pace, PaceIntervals] = {
+    Pace.FRESHER: PaceIntervals(
+        departed=120.0,
+        driving=120.0,
+        min_charging=120.0,
+        max_charging=900.0,
+        charge_step=2.0,
+        changed=180.0,
+        only_if_not_left=False,
+        awake=600.0,
+    ),
+    Pace.BALANCED: PaceIntervals(
+        departed=360.0,
+        driving=540.0,
+        min_charging=300.0,
+        max_charging=1200.0,
+        charge_step=10.0,
+        changed=240.0,
+        only_if_not_left=True,
+        awake=900.0,
+    ),
+    Pace.CHEAPER: PaceIntervals(
+        departed=600.0,
+        driving=600.0,
+        min_charging=600.0,
+        max_charging=1500.0,
+        charge_step=20.0,
+        changed=600.0,
+        only_if_not_left=True,
+        awake=1500.0,
+    ),
+}
 
 
 class IntervalReason(StrEnum):
@@ -96,27 +166,38 @@ _FIELDS_OF_USE = (
 def poll_interval(
     state: VehicleState | None,
     *,
+    pace: Pace,
     year: int | None,
     unchanged_for: float,
+    departed: bool = False,
     unchanged_polls: int = 0,
     interval_factor: float = 1.0,
     activity: Activity | None = None,
 ) -> PollInterval:
     """Return how often to poll the data of a vehicle.
 
-    `unchanged_for` are the seconds since the last change, `unchanged_polls` the
-    consecutive polls without new data. `interval_factor` stretches the interval to
-    save budget: 1 for not at all, infinite if the budget is spent. The interval while
-    driving is multiplied by it, all others by its square. Without an `activity`, it is
-    derived from the state.
+    `unchanged_for` are the seconds since the last change, `departed` is whether only
+    the last poll showed the vehicle driving, `unchanged_polls` the consecutive polls
+    without new data. `interval_factor` stretches the interval to save budget: 1 for not
+    at all, infinite if the budget is spent. The interval while driving is multiplied by
+    it, all others by its square. Without an `activity`, it is derived from the state.
     """
     if state is None or state.presence is not ConnectivityState.ONLINE:
         return PollInterval(inf, IntervalReason.NOT_ONLINE)
     if interval_factor == inf:
         return PollInterval(inf, IntervalReason.BUDGET_SPENT)
+    intervals = INTERVALS[pace]
     activity = activity or Activity.from_state(state)
-    year = year or state.year
-    seconds, reason = _base_interval(state, activity, year, unchanged_for)
+    if activity.driving:
+        seconds = _driving_interval(state, intervals, departed=departed)
+        reason = IntervalReason.DRIVING
+    elif activity.charging:
+        seconds = _charging_interval(state, intervals)
+        reason = IntervalReason.CHARGING
+    elif _may_change(state, activity, intervals, unchanged_for):
+        seconds, reason = intervals.changed, IntervalReason.CHANGED
+    else:
+        seconds, reason = _idle_interval(state, activity, intervals, year or state.year)
     doubled = seconds * 2 ** min(unchanged_polls, _MAX_DOUBLINGS)
     seconds = max(seconds, min(doubled, IDLE_INTERVAL))
     return PollInterval(
@@ -126,31 +207,49 @@ def poll_interval(
     )
 
 
-def _base_interval(
-    state: VehicleState, activity: Activity, year: int | None, unchanged_for: float
-) -> PollInterval:
-    if activity.driving:
-        return PollInterval(DRIVING_INTERVAL, IntervalReason.DRIVING)
-    if activity.charging:
-        return PollInterval(_charging_interval(state), IntervalReason.CHARGING)
-    if unchanged_for < (IN_USE_FOR if activity.in_use else CHANGED_FOR):
-        return PollInterval(CHANGED_INTERVAL, IntervalReason.CHANGED)
-    sleeps_while_polled = year is not None and year >= FIRST_YEAR_SLEEPING_WHILE_POLLED
-    stays_awake = activity.in_use or state.sentry_mode or state.climate_on
-    if sleeps_while_polled or stays_awake:
-        return PollInterval(IDLE_INTERVAL, IntervalReason.IDLE)
-    return PollInterval(LET_SLEEP_INTERVAL, IntervalReason.LET_SLEEP)
+def _driving_interval(
+    state: VehicleState, intervals: PaceIntervals, *, departed: bool
+) -> float:
+    """Return the seconds until the drive has changed, or its end is predicted."""
+    seconds = intervals.departed if departed else intervals.driving
+    if state.route_destination and state.route_time is not None:
+        arrival = state.route_time * 60 + AFTER_ARRIVAL
+        seconds = min(seconds, max(arrival, INTERVALS[Pace.FRESHER].driving))
+    return seconds
 
 
-def _charging_interval(state: VehicleState) -> float:
+def _charging_interval(state: VehicleState, intervals: PaceIntervals) -> float:
     """Return the seconds until the battery gains a step or should be full."""
-    seconds = MAX_CHARGING_INTERVAL
+    seconds = intervals.max_charging
     if state.battery_level and state.battery_range and state.charge_rate:
-        step = state.battery_range / state.battery_level * CHARGE_STEP
+        step = state.battery_range / state.battery_level * intervals.charge_step
         seconds = step / state.charge_rate * 3600
     if state.minutes_to_full:
         seconds = min(seconds, (state.minutes_to_full + 1) * 60)
-    return min(max(seconds, MIN_CHARGING_INTERVAL), MAX_CHARGING_INTERVAL)
+    return min(max(seconds, intervals.min_charging), intervals.max_charging)
+
+
+def _may_change(
+    state: VehicleState,
+    activity: Activity,
+    intervals: PaceIntervals,
+    unchanged_for: float,
+) -> bool:
+    """Return whether the state of a parked vehicle is likely to change again."""
+    if activity.in_use:
+        return unchanged_for < IN_USE_FOR
+    is_left = state.locked is not False
+    return unchanged_for < CHANGED_FOR and not (intervals.only_if_not_left and is_left)
+
+
+def _idle_interval(
+    state: VehicleState, activity: Activity, intervals: PaceIntervals, year: int | None
+) -> PollInterval:
+    if activity.in_use or state.sentry_mode or state.climate_on:
+        return PollInterval(intervals.awake, IntervalReason.IDLE)
+    if year is not None and year >= FIRST_YEAR_SLEEPING_WHILE_POLLED:
+        return PollInterval(IDLE_INTERVAL, IntervalReason.IDLE)
+    return PollInterval(LET_SLEEP_INTERVAL, IntervalReason.LET_SLEEP)
 
 
 def next_turns(
@@ -178,6 +277,7 @@ class DataPollSchedule:
     _requested_at: float = field(default=inf, init=False)
     _early_poll: tuple[float, float] | None = field(default=None, init=False)
     _changed_at: float = field(default=-inf, init=False)
+    _polls_since_change: int = field(default=1, init=False)
     _unchanged_polls: int = field(default=0, init=False)
     _jitter: float = field(default=1.0, init=False)
     _is_away: bool = field(default=False, init=False)
@@ -200,12 +300,13 @@ class DataPollSchedule:
 
     def expect_change(self, monotonic: float) -> None:
         """Plan an early poll after a command."""
-        self._early_poll = (monotonic + DELAY_AFTER_COMMAND, CHANGED_INTERVAL)
+        self._early_poll = (monotonic + DELAY_AFTER_COMMAND, MIN_INTERVAL_AFTER_COMMAND)
 
     def record_poll(self, monotonic: float, *, jitter: float = 1.0) -> None:
         """Record a poll; `jitter` multiplies the interval until the next one."""
         self.polled_at, self._jitter = monotonic, jitter
         self._requested_at, self._early_poll = inf, None
+        self._polls_since_change += 1
 
     def record_result(self, *, is_new: bool) -> None:
         """Record whether a poll returned new data."""
@@ -215,6 +316,7 @@ class DataPollSchedule:
         self,
         state: VehicleState | None,
         *,
+        pace: Pace,
         year: int | None,
         interval_factor: float = 1.0,
         monotonic: float,
@@ -225,8 +327,10 @@ class DataPollSchedule:
         self._update_state(state, monotonic)
         interval = poll_interval(
             state,
+            pace=pace,
             year=year,
             unchanged_for=monotonic - self._changed_at,
+            departed=self._polls_since_change == 0,
             unchanged_polls=self._unchanged_polls,
             interval_factor=interval_factor,
             activity=self._activity_of(state),
@@ -264,7 +368,7 @@ class DataPollSchedule:
             return
         activity = self._activity_of(state)
         if self._activity is not None and activity != self._activity:
-            self._changed_at = monotonic
+            self._changed_at, self._polls_since_change = monotonic, 0
         self._activity = activity
 
 
@@ -282,7 +386,8 @@ class BluetoothPollSchedule:
 
     A poll of the status wakes nothing, but takes a connection: it is due when the
     vehicle comes into range, after commands, and regularly only while the cloud is
-    unavailable. Data keep a vehicle awake, so they follow the intervals of the cloud.
+    unavailable. Data keep a vehicle awake, so they follow the intervals of the cloud
+    for polls that are not billed.
     """
 
     data: DataPollSchedule = field(default_factory=DataPollSchedule)
@@ -335,11 +440,10 @@ class BluetoothPollSchedule:
     ) -> bool:
         """Return whether a poll of an awake vehicle should include its data."""
         needed = cloud_unavailable or self._data_requested
-        return (
-            needed
-            and self.data.next_poll_at(state, year=year, monotonic=monotonic)
-            <= monotonic
+        due_at = self.data.next_poll_at(
+            state, pace=Pace.FRESHER, year=year, monotonic=monotonic
         )
+        return needed and due_at <= monotonic
 
     def record_poll(
         self, monotonic: float, *, answered: bool, cloud_unavailable: bool

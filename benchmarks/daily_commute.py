@@ -63,6 +63,7 @@ class Commuter:
     def schedule(self, midnight: float, days: int, random: Random) -> None:
         """Schedule the given number of days from a midnight on."""
         self.car.set_connectivity("asleep")
+        self.car.navigates = False
         self.car.set_schedule([random_day(random) for _ in range(days)], midnight)
 
     def update(self) -> Activity:

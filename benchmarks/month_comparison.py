@@ -1,10 +1,15 @@
 """Simulate a month of both integrations in parallel, and compare the results."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import Empty, Queue
 import subprocess
 import sys
+import tempfile
+from threading import Thread
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +17,14 @@ from rich.table import Table
 from custom_components.keycard.cost.pricing import Charge
 from harness.clock import OffsetClock, install
 
+from .bounds import report_misses
 from .daily_commute import Activity, WorkState
 from .month_result import TARIFF, Ages, MonthResult
+from .progress import track
 
 KEYCARD, PEER = "keycard", "tesla_fleet"
 ROOT = Path(__file__).parents[1]
-RUN_TIMEOUT = 3600.0  # seconds for one run
+DAY_TIMEOUT = 1800.0  # seconds until a day of one of the runs is over
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,20 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.play:
         return _run(options)
     console = Console(soft_wrap=True)
-    processes = {name: _start(name, options) for name in (KEYCARD, PEER)}
-    try:
-        keycard, peer = (_read(process) for process in processes.values())
-    finally:
-        for process in processes.values():
-            process.kill()
-            process.wait()
+    with ExitStack() as stack:
+        runs = [
+            stack.enter_context(_started(name, options)) for name in (KEYCARD, PEER)
+        ]
+        days = len(runs) * (options.days + 1)
+        for _ in track(console, "days", _completed_days(runs), days):
+            pass
+        keycard, peer = (run.result() for run in runs)
     console.print(comparison_table(keycard, peer, options.work_state))
-    misses = list(missed_criteria(keycard, peer))
-    for miss in misses:
-        console.print(f"Missed: {miss}")
-    if not misses:
-        console.print("Keycard is cheaper, and its data is newer while driving.")
-    return 1 if misses else 0
+    return report_misses(console, list(missed_criteria(keycard, peer)))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -57,30 +60,82 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Simulate one integration; print a line after each day, then the result."""
     clock = OffsetClock()
     install(clock)
     from .month_run import run_month  # noqa: PLC0415 - after the clock is installed
 
-    print(run_month(options.play, options.work_state, options.days, clock).to_json())
+    result = run_month(
+        options.play,
+        options.work_state,
+        options.days,
+        clock,
+        on_day=lambda: print(flush=True),
+    )
+    print(result.to_json(), flush=True)
     return 0
 
 
-def _start(name: str, options: argparse.Namespace) -> subprocess.Popen[str]:
-    """Run one integration in its own process."""
+@contextmanager
+def _started(name: str, options: argparse.Namespace) -> Iterator[_Run]:
+    """Run one integration in a process of its own, which ends with the context."""
     command = [
         *(sys.executable, "-m", "benchmarks.month", "--play", name),
         *("--days", str(options.days), "--work-state", options.work_state.value),
     ]
-    return subprocess.Popen(  # noqa: S603 - this program itself
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with (
+        tempfile.TemporaryFile(mode="w+") as errors,
+        subprocess.Popen(  # noqa: S603 - this program itself
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        try:
+            yield _Run(process, errors)
+        finally:
+            process.kill()
 
 
-def _read(process: subprocess.Popen[str]) -> MonthResult:
-    out, err = process.communicate(timeout=RUN_TIMEOUT)
-    if process.returncode:
-        raise SystemExit(f"a run failed:\n{err.strip()[-3000:]}")
-    return MonthResult.from_json(out.splitlines()[-1])
+class _Run:
+    """Run of one integration."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
+        self._process = process
+        self._errors = errors
+        self._line = ""
+
+    def read(self, queue: Queue[_Run | None]) -> None:
+        """Put None for each day that is over, and the run itself at its end."""
+        for line in self._process.stdout or ():
+            self._line = line.strip()
+            if not self._line:
+                queue.put(None)
+        queue.put(self)
+
+    def result(self) -> MonthResult:
+        """Return the result of a process that has ended, or end the program."""
+        if self._process.wait():
+            self._errors.seek(0)
+            message = self._errors.read().strip()[-3000:]
+            raise SystemExit(f"a run failed:\n{message}")
+        return MonthResult.from_json(self._line)
+
+
+def _completed_days(runs: Collection[_Run]) -> Iterator[None]:
+    """Yield each time that a day of one of the runs is over."""
+    queue: Queue[_Run | None] = Queue()
+    for run in runs:
+        Thread(target=run.read, args=(queue,), daemon=True).start()
+    running = len(runs)
+    while running:
+        try:
+            ended = queue.get(timeout=DAY_TIMEOUT)
+        except Empty:
+            raise SystemExit(f"no day was over in {DAY_TIMEOUT:.0f} s") from None
+        if ended is None:
+            yield
+        else:
+            ended.result()  # A failure ends the comparison.
+            running -= 1
 
 
 def comparison_table(

@@ -135,25 +135,39 @@ async def add_entry(
 
 
 def run_month(
-    name: str, work_state: WorkState, days: int, clock: OffsetClock
+    name: str,
+    work_state: WorkState,
+    days: int,
+    clock: OffsetClock,
+    *,
+    on_day: Callable[[], None],
 ) -> MonthResult:
     """Run the given number of days of a coming month, after a day that is not counted.
 
     It starts on the day before the month, as costs are counted by calendar month.
+    `on_day` is called after each day.
     """
     fake_network.install()
     loop = HarnessLoop()
     configure_event_loop(loop)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_run(name, work_state, days, clock, loop))
+        return loop.run_until_complete(
+            _run(name, work_state, days, clock, loop, on_day=on_day)
+        )
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
 async def _run(
-    name: str, work_state: WorkState, days: int, clock: OffsetClock, loop: HarnessLoop
+    name: str,
+    work_state: WorkState,
+    days: int,
+    clock: OffsetClock,
+    loop: HarnessLoop,
+    *,
+    on_day: Callable[[], None],
 ) -> MonthResult:
     traffic = Traffic()
     with (
@@ -177,8 +191,11 @@ async def _run(
                     simulator, commuter, time_control, MonthResult(name=name, days=days)
                 )
                 await run.run_until(DAY)
+                on_day()
                 run.start_counting()
-                await run.run_until((days + 1) * DAY)
+                for day in range(1, days + 1):
+                    await run.run_until((day + 1) * DAY)
+                    on_day()
                 run.finish()
                 if (state := instance.hass.states.get(cost_sensor)) is not None:
                     run.result.shown_cost = float(state.state)

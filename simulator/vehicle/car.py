@@ -117,6 +117,7 @@ class Car:
         self.latitude, self.longitude = self.home_position
         self.heading = 90
         self.route: Trip | None = None
+        self.navigates = True  # to home, on every drive
         self.software_version = "2026.32.6"
         self.available_update: str | None = None  # newer version, already downloaded
         self.install_at: float | None = None

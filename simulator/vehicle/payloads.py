@@ -269,13 +269,14 @@ def climate_state(car: Car, at: int) -> Json:
 def drive_state(car: Car, at: int) -> Json:
     """Return the section `drive_state` with the location."""
     moving = car.speed is not None
+    navigating = moving and car.navigates
     latitude, longitude = round(car.latitude, 6), round(car.longitude, 6)
     return {
-        "active_route_destination": "Home" if moving else "",
+        "active_route_destination": "Home" if navigating else "",
         "active_route_latitude": car.home_position[0],
         "active_route_longitude": car.home_position[1],
-        "active_route_miles_to_arrival": 3.2 if moving else 0.0,
-        "active_route_minutes_to_arrival": 7.5 if moving else 0.0,
+        "active_route_miles_to_arrival": 3.2 if navigating else 0.0,
+        "active_route_minutes_to_arrival": 7.5 if navigating else 0.0,
         "active_route_traffic_minutes_delay": 0,
         "gps_as_of": at // 1000,
         "heading": car.heading,

@@ -77,9 +77,12 @@ async def test_a_driving_car_is_polled_often_and_a_parked_one_once_more(
 async def test_the_pace_of_data_changes_while_a_car_drives(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
-    home.simulator.apply({"car.Ada": "asleep", "car.Cy": "asleep"})
+    home.simulator.set("car.Cy", "asleep")
     entry = await home.set_up_operational(compatible_entry)
     calls, ada = home.simulator.usage, home.simulator.cars["Ada"]
+    home.simulator.set("car.Ada", "asleep")
+    await home.run(660)
+    ada.navigates = False
     ada.drive()
     assert ada.route is not None
     ada.route = replace(ada.route, duration=2 * HOUR)
@@ -87,7 +90,7 @@ async def test_the_pace_of_data_changes_while_a_car_drives(
     # It has just departed.
     assert 350 < await seconds_until_poll(home) < 400
     for _ in range(2):
-        assert 500 < await seconds_until_poll(home) < 600
+        assert 530 < await seconds_until_poll(home) < 600
     requests = calls.count("products") + calls.count("vehicle")
     form = await home.hass.config_entries.options.async_init(entry.entry_id)
     form = await home.hass.config_entries.options.async_configure(
@@ -301,7 +304,7 @@ async def test_a_budget_slows_and_stops_polling(
     with wall_clock_at(home, dt_util.now().replace(day=10)):
         # Ten calls, one of which is made already.
         entry = await home.set_up_operational(
-            with_options(compatible_entry, budget=0.02)
+            with_options(compatible_entry, budget=0.02, pace="fresher")
         )
         assert shown_cost(home) == (0.002, "usual")
         ada.drive()
@@ -314,9 +317,9 @@ async def test_a_budget_slows_and_stops_polling(
             paces.append(shown_cost(home)[1])
         assert paces == sorted(paces, key=["usual", "slowed", "stopped"].index)
         assert set(paces) == {"usual", "slowed", "stopped"}
-        intervals = INTERVALS[Pace.BALANCED]
-        assert gaps[1] < 1.1 * intervals.departed
-        assert gaps[-1] > 3 * intervals.driving
+        interval = INTERVALS[Pace.FRESHER].driving
+        assert gaps[1] < 1.1 * interval
+        assert gaps[-1] > 3 * interval
         # Commands of a user are sent, and whether the car is online is polled.
         await home.run(6 * HOUR)
         assert await home.perform("unlock") is None

@@ -271,14 +271,16 @@ async def test_options_change_the_pace_of_data_without_a_reload(
     assert "pace" not in before
     form = await open_options(hass, account, "pace")
     assert fields(form) == {"pace"}
-    assert form["data_schema"]({}) == {"pace": "balanced"}
+    assert (schema := form["data_schema"]) is not None
+    assert schema({}) == {"pace": "balanced"}
     result = await submit_options(hass, form, pace="cheaper")
     assert result["type"] == "create_entry"
     await hass.async_block_till_done()
     assert account.options == {**before, "pace": "cheaper"}
     assert account.runtime_data is data
     form = await open_options(hass, account, "pace")
-    assert form["data_schema"]({}) == {"pace": "cheaper"}
+    assert (schema := form["data_schema"]) is not None
+    assert schema({}) == {"pace": "cheaper"}
 
 
 async def test_options_take_a_budget_away(

@@ -259,7 +259,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if not self._usage.monthly_usage.tariff.bills_calls:
             return Pace.FRESHER
         chosen = self.config_entry.options.get(CONF_PACE)
-        return Pace(chosen) if chosen in Pace else DEFAULT_PACE
+        return next((pace for pace in Pace if pace == chosen), DEFAULT_PACE)
 
     def _is_location_allowed(self, latitude: float, longitude: float) -> bool:
         """Return whether the location of a vehicle may be sent as the user's."""

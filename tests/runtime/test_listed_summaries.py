@@ -17,6 +17,7 @@ from custom_components.keycard.runtime.vehicle_poller import CallType, VehiclePo
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.poll_schedule import (
+    DEFAULT_PACE,
     SUMMARY_INTERVAL,
     TURN_INTERVAL,
     next_turns,
@@ -81,6 +82,7 @@ class Polls:
             get_vehicle=self.vehicles.__getitem__,
             on_call=Mock(),
             on_slow_call=Mock(),
+            pace=lambda: DEFAULT_PACE,
             interval_factor=lambda: 1.0,
             random=Random(1),
         )

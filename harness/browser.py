@@ -48,11 +48,8 @@ const withText = (text) => visible().filter((element) =>
 # Returns where to click an element, null while it moves or is covered. The page may
 # still change: until the end of the click, events that reach others are swallowed.
 _AIM = """
-const inside = (node) => {
-  for (; node; node = node.assignedSlot ?? node.parentNode ?? node.host) {
-    if (node === element) return true;
-  }
-  return false;
+const around = function* (node) {
+  for (; node; node = node.assignedSlot ?? node.parentNode ?? node.host) yield node;
 };
 const hit = (x, y) => {
   let found = null;
@@ -64,20 +61,24 @@ const hit = (x, y) => {
   return found;
 };
 if (!element) return null;
+// Within a button another part may cover its text.
+const control = [...around(element)].find(
+  (node) => ["button", "a"].includes(node.localName)
+) ?? element;
 element.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
 let place;
 for (let frame = 0; frame < FRAMES; frame++) {
   await new Promise(requestAnimationFrame);
   const {x, y, width, height} = element.getBoundingClientRect();
   const center = [x + width / 2, y + height / 2];
-  if (!width || !inside(hit(...center))) return null;
+  if (!width || ![...around(hit(...center))].includes(control)) return null;
   if (place && String(place) !== String(center)) return null;
   place = center;
 }
 let clicked = false;
 const listen = (event) => {
   if (clicked) return;
-  if (event.composedPath().includes(element)) {
+  if (event.composedPath().includes(control)) {
     clicked = event.type === "click";
     return;
   }

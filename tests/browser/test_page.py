@@ -30,6 +30,10 @@ lock.addEventListener("pointerdown", () => {
   lock.replaceWith(again);
 }, {once: true});
 """
+COVERED_BY_ITS_BUTTON = """
+lock.innerHTML = `<span>Lock</span><i style="position: absolute; inset: 0"></i>`;
+lock.style = "position: relative";
+"""
 DISABLED = "lock.disabled = true; setTimeout(() => lock.disabled = false, 300);"
 
 
@@ -37,6 +41,7 @@ DISABLED = "lock.disabled = true; setTimeout(() => lock.disabled = false, 300);"
     "change",
     [
         pytest.param(COVERED, id="covered"),
+        pytest.param(COVERED_BY_ITS_BUTTON, id="covered by its button"),
         pytest.param(SWAPPED_BEFORE_THE_PRESS, id="swapped before the press"),
         pytest.param(REPLACED_BY_THE_PRESS, id="replaced by the press"),
         pytest.param(DISABLED, id="disabled"),

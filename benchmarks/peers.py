@@ -33,6 +33,7 @@ RUNS: dict[str, str | None] = {
     "tessie": "tessie_api",
 }
 RUN_TIMEOUT = 1800.0  # seconds for one run
+WIDTH = 160  # columns of the table in a file
 LATEST = 100.0  # seconds in which Keycard promises to know
 
 
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.progress import track  # noqa: PLC0415 - after the clock
 
     console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH
     names = [name for name in options.only if _installed(console, name)]
     started = (_start(name, options) for name in names)
     results = list(track(console, "integrations", started, len(names)))

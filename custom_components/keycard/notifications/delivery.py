@@ -62,10 +62,10 @@ class Message:
 
     quiet: bool = False
     urgent: bool = True
-    """Whether the notification may interrupt its person on iOS."""
+    """The notification may interrupt its person on iOS."""
 
     live: bool = False
-    """Whether the notification is a live update."""
+    """The notification is a live update."""
 
     private: str = ""
 
@@ -121,7 +121,7 @@ class Delivery:
             chosen = chosen.get("language")
         return chosen if isinstance(chosen, str) else None
 
-    async def async_wall_view(self) -> str | None:
+    async def _async_wall_view(self) -> str | None:
         """Return the path of a dashboard of Keycard that every user may open."""
         if "lovelace" not in self._hass.config.components:
             return None
@@ -145,7 +145,10 @@ class Delivery:
     async def async_send(
         self, receiver: Receiver, message: Message, words: Translations
     ) -> None:
-        """Hand a notification over; raise a DeliveryError if that fails."""
+        """Hand a notification over; raise a DeliveryError if that fails.
+
+        A tap on a phone opens the wall view, without one the link of the message.
+        """
         match receiver.kind:
             case ReceiverKind.BELL:
                 persistent_notification.async_create(
@@ -154,12 +157,13 @@ class Delivery:
             case ReceiverKind.ENTITY:
                 await self._async_send_to_entity(receiver, message)
             case ReceiverKind.PHONE:
+                link = await self._async_wall_view() or message.link
                 await self._async_call(
                     self._phone_action(receiver),
                     {
                         ATTR_TITLE: message.title,
                         ATTR_MESSAGE: message.text,
-                        ATTR_DATA: self._phone_data(receiver, message, words),
+                        ATTR_DATA: self._phone_data(receiver, message, words, link),
                     },
                 )
 
@@ -219,7 +223,7 @@ class Delivery:
         return action
 
     def _phone_data(
-        self, receiver: Receiver, message: Message, words: Translations
+        self, receiver: Receiver, message: Message, words: Translations, link: str
     ) -> dict[str, Any]:
         """Return the data of a notification for the app on Android or iOS."""
         apple = self._is_apple(receiver)
@@ -242,7 +246,7 @@ class Delivery:
             if message.quiet:
                 level = "passive"
             return data | {
-                "url": message.link,
+                "url": link,
                 "notification_icon": _ICON,
                 "notification_icon_color": _RED if message.since else _GREEN,
                 "push": {"interruption-level": level},
@@ -254,7 +258,7 @@ class Delivery:
             "ttl": 0,
             "priority": "high",
             "alert_once": message.quiet,
-            "clickAction": message.link,
+            "clickAction": link,
             "notification_icon": _ICON,
             "color": _RED if message.since else _GREEN,
             "confirmation": True,

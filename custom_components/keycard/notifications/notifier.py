@@ -206,16 +206,14 @@ class OutageNotifier:
             for entry in self._hass.config_entries.async_entries(DOMAIN)
             for receiver in receivers_of(entry)
         }
-        for situation_id, situation in self._record.situations.items():
-            tag = _tag(situation_id, situation.kind)
-            for receiver_id, state in situation.receivers.items():
-                if receiver_id not in known and state.shown:
-                    tags = [tag] if state.live is None else [tag, _live_tag(tag)]
-                    self._hass.async_create_background_task(
-                        self._async_clear(Receiver.from_id(receiver_id), tags),
-                        f"{DOMAIN} notification",
-                    )
-        self._record.forget_receivers(known)
+        for situation_id, receiver_id, state in self._record.forget_receivers(known):
+            if state.shown:
+                tag = _tag(situation_id, self._record.situations[situation_id].kind)
+                tags = [tag] if state.live is None else [tag, _live_tag(tag)]
+                self._hass.async_create_background_task(
+                    self._async_clear(Receiver.from_id(receiver_id), tags),
+                    f"{DOMAIN} notification",
+                )
         self._store.async_save_soon()
         self.async_schedule()
 
@@ -529,7 +527,7 @@ class OutageNotifier:
             await self._delivery.async_clear(receiver, _live_tag(tag))
             return
         words = await self._delivery.async_words(receiver)
-        link = await self._async_link(situation)
+        link = self._link(situation)
         if due.reason is Reason.SUMMARY:
             message = Message(
                 title=words.format("limit_title"),
@@ -679,10 +677,8 @@ class OutageNotifier:
             return found
         return [replace(one, name=escape_markdown(one.name)) for one in found]
 
-    async def _async_link(self, situation: Situation | None = None) -> str:
-        """Return the page that a tap opens: the wall view, else the cloud's device."""
-        if (wall_view := await self._delivery.async_wall_view()) is not None:
-            return wall_view
+    def _link(self, situation: Situation | None = None) -> str:
+        """Return the page of the cloud's device."""
         place = _split_id(situation.id)[0] if situation else None
         for entry_id, tracked in self._entries.items():
             if place in (None, entry_id, tracked.region):
@@ -765,7 +761,7 @@ class OutageNotifier:
                 title=words.format("test_title"),
                 text=words.format("test_text"),
                 tag=f"{DOMAIN}_test",
-                link=await self._async_link(),
+                link=self._link(),
                 urgent=False,
             )
             try:

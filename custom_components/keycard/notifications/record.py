@@ -1,6 +1,6 @@
 """Record of the notifications sent to each receiver."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -347,12 +347,18 @@ class NotificationRecord:
                 if (one.vehicle, one.command) != (car, command)
             ]
 
-    def forget_receivers(self, known: Iterable[str]) -> None:
-        """Remove the receivers that no longer exist."""
-        kept = frozenset(known)
-        for situation in self.situations.values():
-            for receiver_id in situation.receivers.keys() - kept:
-                del situation.receivers[receiver_id]
+    def forget_receivers(
+        self, known: Collection[str]
+    ) -> list[tuple[str, str, ReceiverState]]:
+        """Remove the receivers that no longer exist.
+
+        Return the situation, the ID and the state of each.
+        """
+        return [
+            (situation_id, receiver_id, situation.receivers.pop(receiver_id))
+            for situation_id, situation in self.situations.items()
+            for receiver_id in situation.receivers.keys() - set(known)
+        ]
 
     # Daily limit
 

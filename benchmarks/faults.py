@@ -176,24 +176,20 @@ def _tesla(provider: str) -> Iterator[Fault]:
     relayed = {"provider_down"} if provider in THIRD_PARTIES | OWN_SERVERS else set()
     for place, region in (("region", REGION), ("all regions", "all")):
         subjects = (f"{region}.status", f"{region}.api")
-        kinds = UNANSWERED | ERRORS if place == "region" else UNANSWERED
-        for kind, condition in kinds.items():
-            yield Fault(
-                place=place,
-                kind=kind,
-                provider=provider,
-                conditions=dict.fromkeys(subjects, condition),
-                allowed=_OUTAGE | relayed,
-                seen="outage" if kind in _CERTAIN else None,
-            )
-        for kind, condition in NETWORK.items():
-            yield Fault(
-                place=place,
-                kind=kind,
-                provider=provider,
-                conditions=dict.fromkeys(subjects, condition),
-                allowed=_FINE | relayed,
-            )
+        failures = UNANSWERED | ERRORS if place == "region" else UNANSWERED
+        for kinds, allowed, seen in (
+            (failures, _OUTAGE | relayed, "outage"),
+            (NETWORK, _FINE | relayed, None),
+        ):
+            for kind, condition in kinds.items():
+                yield Fault(
+                    place=place,
+                    kind=kind,
+                    provider=provider,
+                    conditions=dict.fromkeys(subjects, condition),
+                    allowed=allowed,
+                    seen=seen if kind in _CERTAIN else None,
+                )
     for kind, condition in (("no name", "dns"), ("null address", "null")):
         yield Fault(
             place="names",

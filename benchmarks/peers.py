@@ -15,7 +15,6 @@ import json
 import math
 from pathlib import Path
 from statistics import median
-import subprocess
 import sys
 from typing import Any
 
@@ -32,7 +31,6 @@ RUNS: dict[str, str | None] = {
     "tesla_fleet": None,
     "tessie": "tessie_api",
 }
-RUN_TIMEOUT = 1800.0  # seconds for one run
 WIDTH = 160  # columns of the table in a file
 LATEST = 100.0  # seconds in which Keycard promises to know
 
@@ -56,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.run:
         return _run(options)
-    from benchmarks.bounds import report_misses  # noqa: PLC0415 - after the clock
-    from benchmarks.progress import track  # noqa: PLC0415 - after the clock
+    from benchmarks.bounds import report_misses  # noqa: PLC0415 - after the path
+    from benchmarks.progress import track  # noqa: PLC0415 - after the path
 
     console = Console(soft_wrap=True)
     if not console.is_terminal:
@@ -90,21 +88,14 @@ def _installed(console: Console, name: str) -> bool:
 
 
 def _start(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    run = subprocess.run(  # noqa: S603 - this program itself
-        [
-            *(sys.executable, "-m", "benchmarks.peers"),
-            *("--run", name, "--vehicles", str(options.vehicles)),
-            *("--outages", str(options.outages)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=RUN_TIMEOUT,
-        check=False,
+    from benchmarks.child_process import run_module  # noqa: PLC0415 - after the path
+
+    line = run_module(
+        "benchmarks.peers",
+        *("--run", name, "--vehicles", options.vehicles),
+        *("--outages", options.outages),
     )
-    if run.returncode:
-        raise SystemExit(f"{name} failed:\n{run.stderr.strip()[-3000:]}")
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(line)
     return found
 
 

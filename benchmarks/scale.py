@@ -11,12 +11,10 @@ collector pauses the process for all that it holds, so the block does not includ
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-import subprocess
 import sys
 
 INTEGRATIONS = ("keycard", "tesla_fleet")
 ROOT = Path(__file__).resolve().parents[1]
-RUN_TIMEOUT = 1800.0  # seconds for one run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(measure(options.run, options.vehicles[0], options.seconds, clock))
         return 0
+    from benchmarks.child_process import run_module  # noqa: PLC0415 - after the path
+
     print(
         f"{'':11} cars  set-up s  block ms  gc ms   CPU s  process s"
         "  requests  state changes"
@@ -51,21 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for index, (name, count) in enumerate(runs, 1):
         progress = f"run {index} of {len(runs)}: {name}, {count} cars"
         print(progress, file=sys.stderr, flush=True)
-        run = subprocess.run(  # noqa: S603 - this program itself
-            [
-                *(sys.executable, "-m", "benchmarks.scale", "--run", name),
-                *("--vehicles", str(count), "--seconds", str(options.seconds)),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=RUN_TIMEOUT,
-            check=False,
+        row = run_module(
+            *("benchmarks.scale", "--run", name),
+            *("--vehicles", count, "--seconds", options.seconds),
         )
-        if run.returncode:
-            print(f"The run failed:\n{run.stderr.strip()[-3000:]}", file=sys.stderr)
-            return 1
-        print(f"{name:11} {count:4}  {run.stdout.splitlines()[-1]}", flush=True)
+        print(f"{name:11} {count:4}  {row}", flush=True)
     return 0
 
 

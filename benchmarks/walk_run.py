@@ -50,7 +50,7 @@ class Walk:
 
 @dataclass(frozen=True, kw_only=True)
 class WalkResult:
-    """What was seen to break an invariant, and in which step."""
+    """Broken invariants with their steps, and the simulated seconds."""
 
     broken: tuple[tuple[int, str], ...] = ()
     simulated: float = 0.0

@@ -85,11 +85,11 @@ class PressedCommand:
     pressed_at: float
     limit: float
     late_cloud: bool
-    """Whether the cloud may deliver it late, which nothing can prevent."""
+    """The cloud may deliver the command late, which nothing can prevent."""
 
     executed_before: int
     ambiguous: bool = False
-    """Whether an earlier one may still be executed."""
+    """An earlier command may still be executed."""
 
     executed_at: list[float] = field(default_factory=list)
     ended_at: float | None = None

@@ -29,7 +29,7 @@ class NotificationResult:
     automations: tuple[AutomationResult, ...] = ()
     receivers: tuple[str, ...] = ()
     enabled: bool = True
-    """Whether Keycard notifies its receivers without an automation."""
+    """Keycard notifies its receivers without an automation."""
 
     sent: tuple[str, ...] = ()
     """Receivers of Keycard's own notification, which may not have arrived."""

@@ -125,7 +125,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self._key_tried: datetime | None = None
         self._drill_assessment: Assessment | None = None
         self._drill_changed = False
-        """Whether the data were not published since the drill changed."""
+        """The drill has changed since the data were published."""
 
         self._reachable: bool | None = None
         self._logged: tuple[bool | None, bool | None] = (None, None)

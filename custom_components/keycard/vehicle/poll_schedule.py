@@ -78,7 +78,7 @@ class PaceIntervals:
     """After a change, and while in use."""
 
     only_if_not_left: bool
-    """Whether there is no such poll of a vehicle that is locked with nobody in it."""
+    """No such poll if the vehicle is locked with nobody in it."""
 
     awake: float
     """While something keeps the parked vehicle awake, such as sentry mode."""

@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 from random import Random
 import sys
-import tempfile
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
@@ -20,16 +19,14 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
-from homeassistant.runner import configure_event_loop
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.notifications import record
 from custom_components.keycard.outage import outage_log
-from harness import fake_network, time_control
+from harness import fake_network
 from harness.checked_home import CheckedHome, open_home
 from harness.clock import OffsetClock
-from harness.event_loop import HarnessLoop
-from harness.home_assistant import LogCollector
+from harness.event_loop import HarnessLoop, open_event_loop
 from simulator.scenarios.scenario import CarSpec, Home, PhoneSpec
 
 SAMPLE_SECONDS = 1800.0
@@ -65,43 +62,33 @@ class ChurnRun:
     def samples(self) -> Iterator[dict[str, float]]:
         """Yield a sample of all sizes after each half hour."""
         fake_network.install()
-        vars(time_control)["SETTLE_TIMEOUT"] = 300.0
         vars(outage_log)["MAX_OUTAGES"] = OUTAGES_KEPT
         vars(record)["MAX_SITUATIONS"] = OUTAGES_KEPT
-        loop = HarnessLoop()
-        configure_event_loop(loop)
-        asyncio.set_event_loop(loop)
-        run = self._run(loop)
-        try:
-            while True:
-                try:
-                    yield loop.run_until_complete(anext(run))
-                except StopAsyncIteration:
-                    return
-        finally:
-            loop.run_until_complete(run.aclose())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+        with open_event_loop() as loop:
+            run = self._run(loop)
+            try:
+                while True:
+                    try:
+                        yield loop.run_until_complete(anext(run))
+                    except StopAsyncIteration:
+                        return
+            finally:
+                loop.run_until_complete(run.aclose())
 
     async def _run(self, loop: HarnessLoop) -> AsyncGenerator[dict[str, float]]:
-        log = LogCollector()
-        log.attach()
-        with tempfile.TemporaryDirectory(prefix="keycard-churn-") as folder:
-            async with open_home(
-                [_HOME], Path(folder), self._clock, loop, log, phone=PhoneSpec()
-            ) as checked:
-                paired = [car.name for car in _HOME.cars]
-                await checked.install(_HOME, paired)
-                await checked.run(120.0)
-                end = checked.now + self._seconds
-                due, minute = checked.now + SAMPLE_SECONDS, 0
-                while checked.now < end:
-                    await self._live_minute(checked, minute)
-                    minute += 1
-                    if checked.now >= due:
-                        due += SAMPLE_SECONDS
-                        self.done["violations"] = len(checked.violations)
-                        yield self._sample(checked, loop, Path(folder))
+        async with open_home([_HOME], self._clock, loop, phone=PhoneSpec()) as checked:
+            paired = [car.name for car in _HOME.cars]
+            await checked.install(_HOME, paired)
+            await checked.run(120.0)
+            end = checked.now + self._seconds
+            due, minute = checked.now + SAMPLE_SECONDS, 0
+            while checked.now < end:
+                await self._live_minute(checked, minute)
+                minute += 1
+                if checked.now >= due:
+                    due += SAMPLE_SECONDS
+                    self.done["violations"] = len(checked.violations)
+                    yield self._sample(checked, loop)
 
     async def _live_minute(self, checked: CheckedHome, minute: int) -> None:
         simulator, random = checked.simulator, self._random
@@ -142,15 +129,13 @@ class ChurnRun:
         checked.forget_locks()
         checked.commands.clear()
 
-    def _sample(
-        self, checked: CheckedHome, loop: HarnessLoop, folder: Path
-    ) -> dict[str, float]:
+    def _sample(self, checked: CheckedHome, loop: HarnessLoop) -> dict[str, float]:
         self.done["requests"] = checked.simulator.usage.by_endpoint.total()
         checked.check_log()
         hass = checked.instance.hass
         gc.collect()
         links = _open_files()
-        storage = folder / ".storage"
+        storage = checked.instance.folder / ".storage"
         return {
             "memory (MB)": _resident_memory() / 2**20,
             "memory blocks": sys.getallocatedblocks(),

@@ -3,13 +3,10 @@
 The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from random import Random
-import tempfile
 from types import MappingProxyType
 from typing import Any
 
@@ -17,14 +14,12 @@ import aiohttp
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState
 from homeassistant.const import STATE_UNKNOWN
-from homeassistant.runner import configure_event_loop
 
 from custom_components.keycard.const import DOMAIN
-from harness import fake_network, time_control
+from harness import fake_network
 from harness.checked_home import CheckedHome, open_home
 from harness.clock import OffsetClock
-from harness.event_loop import HarnessLoop
-from harness.home_assistant import LogCollector
+from harness.event_loop import HarnessLoop, open_event_loop
 from harness.time_control import HarnessError
 from simulator.scenarios.scenario import CarSpec, Home
 
@@ -60,17 +55,9 @@ class GroupResult:
 def run_group(fault: Fault, phases: Collection[str], clock: OffsetClock) -> GroupResult:
     """Run the phases of a fault in a home of its own."""
     fake_network.install()
-    # The machine may be busy with other homes.
-    vars(time_control)["SETTLE_TIMEOUT"] = 300.0
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
     result = GroupResult(fault=fault.name)
-    try:
+    with open_event_loop() as loop:
         loop.run_until_complete(_run_group(fault, phases, clock, loop, result))
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
     return result
 
 
@@ -81,29 +68,26 @@ async def _run_group(
     loop: HarnessLoop,
     result: GroupResult,
 ) -> None:
-    log = LogCollector()
-    log.attach()
     home = Home(region=REGION, cars=CARS, provider=fault.provider)
-    with tempfile.TemporaryDirectory(prefix="keycard-faults-") as folder:
-        async with open_home((home,), Path(folder), clock, loop, log) as checked:
-            run = _Group(checked, home, fault, Random(fault.name))
-            await checked.install(home)
-            await checked.run(SETTLING)
-            for phase, play in PHASES.items():
-                if phase not in phases or not applies(phase, fault):
-                    continue
-                before = len(checked.violations)
-                try:
-                    await play(run)
-                    result.recoveries[phase] = await run.recover()
-                except HarnessError as err:
-                    checked.report("no leak of errors", f"the harness stopped: {err}")
-                except TimeoutError as err:
-                    checked.report("no leak of errors", f"no end: {err}")
-                if len(checked.violations) == before:
-                    result.held.append(phase)
-                else:
-                    result.broken[phase] = list(map(str, checked.violations[before:]))
+    async with open_home((home,), clock, loop) as checked:
+        run = _Group(checked, home, fault, Random(fault.name))
+        await checked.install(home)
+        await checked.run(SETTLING)
+        for phase, play in PHASES.items():
+            if phase not in phases or not applies(phase, fault):
+                continue
+            before = len(checked.violations)
+            try:
+                await play(run)
+                result.recoveries[phase] = await run.recover()
+            except HarnessError as err:
+                checked.report("no leak of errors", f"the harness stopped: {err}")
+            except TimeoutError as err:
+                checked.report("no leak of errors", f"no end: {err}")
+            if len(checked.violations) == before:
+                result.held.append(phase)
+            else:
+                result.broken[phase] = list(map(str, checked.violations[before:]))
 
 
 class _Group:

@@ -3,7 +3,6 @@
 The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -23,12 +22,11 @@ from homeassistant.components.tesla_fleet import oauth
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from homeassistant.runner import configure_event_loop
 from homeassistant.setup import async_setup_component
 
 from harness import fake_network
 from harness.clock import OffsetClock
-from harness.event_loop import HarnessLoop
+from harness.event_loop import HarnessLoop, open_event_loop
 from harness.home_assistant import HomeAssistantInstance
 from harness.ports import reserved_port
 from harness.time_control import HarnessError, TimeControl, Traffic
@@ -148,16 +146,10 @@ def run_month(
     `on_day` is called after each day.
     """
     fake_network.install()
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    try:
+    with open_event_loop() as loop:
         return loop.run_until_complete(
             _run(name, work_state, days, clock, loop, on_day=on_day)
         )
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 async def _run(

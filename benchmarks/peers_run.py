@@ -3,26 +3,18 @@
 The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
-import asyncio
 from collections.abc import Callable
 import logging
-from pathlib import Path
 from random import Random
-import tempfile
 
 from homeassistant.const import STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from homeassistant.runner import configure_event_loop
 
 from harness import fake_network
 from harness.clock import OffsetClock
-from harness.environment import ScenarioEnvironment, build_network, trust
-from harness.event_loop import HarnessLoop
-from harness.home_assistant import HomeAssistantInstance
-from harness.ports import reserved_port
-from harness.time_control import TimeControl, Traffic
-from simulator import Simulator
+from harness.environment import ScenarioEnvironment, open_environment
+from harness.event_loop import HarnessLoop, open_event_loop
 from simulator.scenarios.scenario import CarSpec, Home
 
 from .month_run import REGION, SEED, add_entry, install_tesla_fleet
@@ -44,44 +36,25 @@ def measure(
 ) -> dict[str, object]:
     """Run the story with an integration, and return the figures by name."""
     fake_network.install()
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    try:
+    with open_event_loop() as loop:
         return loop.run_until_complete(_measure(name, vehicles, outages, clock, loop))
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 async def _measure(
     name: str, vehicles: int, outages: int, clock: OffsetClock, loop: HarnessLoop
 ) -> dict[str, object]:
-    traffic = Traffic()
     cars = tuple(
         CarSpec(name=f"Car {number}", model="model3", year=2022)
         for number in range(vehicles)
     )
     home = Home(region=REGION, cars=cars, provider=PROVIDERS.get(name, Home.provider))
-    with (
-        tempfile.TemporaryDirectory(prefix="keycard-peers-") as folder,
-        traffic.count_requests(),
-        reserved_port() as port,
-    ):
-        async with Simulator(home, get_time=clock.true_time, tls=True) as simulator:
-            trust(simulator)
-            loop.network = build_network(simulator)
-            control = TimeControl(clock, loop, traffic, simulator)
-            instance = HomeAssistantInstance(Path(folder), loop, port)
-            instance.configure(REGION, {"time_zone": "UTC"})
-            environment = ScenarioEnvironment(simulator, instance, control)
-            await instance.start()
-            logging.getLogger().setLevel(logging.CRITICAL)
-            try:
-                entry_id = await _install(name, home, environment)
-                return await Story(name, entry_id, environment, outages=outages).play()
-            finally:
-                await instance.stop()
+    async with open_environment(
+        [home], clock, loop, core_settings={"time_zone": "UTC"}
+    ) as environment:
+        await environment.instance.start()
+        logging.getLogger().setLevel(logging.CRITICAL)
+        entry_id = await _install(name, home, environment)
+        return await Story(name, entry_id, environment, outages=outages).play()
 
 
 async def _install(name: str, home: Home, environment: ScenarioEnvironment) -> str:

@@ -17,11 +17,10 @@ from unittest.mock import patch
 
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, callback
-from homeassistant.runner import configure_event_loop
 
-from harness import fake_network, time_control
+from harness import fake_network
 from harness.clock import OffsetClock
-from harness.event_loop import HarnessLoop
+from harness.event_loop import HarnessLoop, open_event_loop
 from harness.home_assistant import HomeAssistantInstance
 from harness.ports import reserved_port
 from harness.time_control import TimeControl, Traffic
@@ -32,7 +31,8 @@ from .month_run import INSTALL, REGION
 
 # Seconds to simulate before the hour: the first calls belong to the set-up.
 SETTLING = 300.0
-
+# The simulator answers all vehicles in this process.
+SETTLE_TIMEOUT = 300.0
 
 # Whether a callback belongs to the simulator, which is no part of Home Assistant.
 _SIMULATOR: ContextVar[bool] = ContextVar("simulator", default=False)
@@ -112,16 +112,8 @@ class LoopTime:
 def measure(name: str, count: int, seconds: float, clock: OffsetClock) -> str:
     """Run an integration with so many vehicles, and return its row of the table."""
     fake_network.install()
-    # The simulator answers all vehicles in this process.
-    vars(time_control)["SETTLE_TIMEOUT"] = 300.0
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    try:
+    with open_event_loop() as loop:
         return loop.run_until_complete(_measure(name, count, seconds, clock, loop))
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 async def _measure(
@@ -143,7 +135,9 @@ async def _measure(
         token = _SIMULATOR.set(True)
         async with Simulator(home, get_time=clock.true_time) as simulator:
             _SIMULATOR.reset(token)
-            control = TimeControl(clock, loop, traffic, simulator)
+            control = TimeControl(
+                clock, loop, traffic, simulator, settle_timeout=SETTLE_TIMEOUT
+            )
             await instance.start()
             logging.getLogger().setLevel(logging.CRITICAL)
             changes = 0

@@ -3,25 +3,20 @@
 The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 import resource
-import tempfile
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.runner import configure_event_loop
 
 from custom_components.keycard.const import DOMAIN
-from harness import fake_network, time_control
+from harness import fake_network
 from harness.checked_home import OUTAGES, SETTLED, CheckedHome, open_home
 from harness.clock import OffsetClock
-from harness.event_loop import HarnessLoop
-from harness.home_assistant import LogCollector
+from harness.event_loop import HarnessLoop, open_event_loop
 from harness.time_control import HarnessError
 from simulator.scenarios.conditions import CAR_CONDITIONS, ConditionError
 from simulator.scenarios.scenario import CarSpec, Home, PhoneSpec
@@ -59,39 +54,27 @@ class WalkResult:
 def run_walk(walk: Walk, clock: OffsetClock) -> WalkResult:
     """Run a walk until something breaks."""
     fake_network.install()
-    vars(time_control)["SETTLE_TIMEOUT"] = 300.0
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    try:
+    with open_event_loop() as loop:
         return loop.run_until_complete(_run(walk, clock, loop))
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 async def _run(walk: Walk, clock: OffsetClock, loop: HarnessLoop) -> WalkResult:
-    log = LogCollector()
-    log.attach()
     start = clock.monotonic()
-    with tempfile.TemporaryDirectory(prefix="keycard-walk-") as folder:
-        async with open_home(
-            walk.homes, Path(folder), clock, loop, log, phone=PhoneSpec()
-        ) as checked:
-            run = Walker(checked, walk.homes)
-            broken: list[tuple[int, str]] = []
-            await run.install()
-            for number, step in enumerate([*walk.steps, Step(kind="finish")]):
-                try:
-                    await run.play(step)
-                except (HarnessError, TimeoutError) as err:
-                    checked.report("no leak of errors", f"no end: {err}")
-                checked.check()
-                if checked.violations:
-                    broken = [(number, str(one)) for one in checked.violations]
-                    break
-            set_disk_full(full=False)
-            return WalkResult(broken=tuple(broken), simulated=clock.monotonic() - start)
+    async with open_home(walk.homes, clock, loop, phone=PhoneSpec()) as checked:
+        run = Walker(checked, walk.homes)
+        broken: list[tuple[int, str]] = []
+        await run.install()
+        for number, step in enumerate([*walk.steps, Step(kind="finish")]):
+            try:
+                await run.play(step)
+            except (HarnessError, TimeoutError) as err:
+                checked.report("no leak of errors", f"no end: {err}")
+            checked.check()
+            if checked.violations:
+                broken = [(number, str(one)) for one in checked.violations]
+                break
+        set_disk_full(full=False)
+        return WalkResult(broken=tuple(broken), simulated=clock.monotonic() - start)
 
 
 def set_disk_full(*, full: bool) -> None:

@@ -5,12 +5,18 @@ Assistant, and at what the simulated cloud and cars received.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import json
 import logging
-from pathlib import Path
 import re
 import stat
 from typing import Any, override
@@ -23,18 +29,14 @@ from homeassistant.helpers import entity_registry as er
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
-from simulator import Simulator
 from simulator.scenarios.scenario import REQUEST_COMMANDS, Home, PhoneSpec
 from simulator.vehicle.car import Car
 
 from .clock import OffsetClock
-from .environment import ACTIONS, ScenarioEnvironment, build_network, trust
+from .environment import ACTIONS, ScenarioEnvironment, open_environment
 from .event_loop import HarnessLoop
-from .frontend_client import complete_onboarding
 from .home_assistant import ROOT, HomeAssistantInstance, LogCollector
-from .phone import Phone, user_phone
-from .ports import reserved_port
-from .time_control import TimeControl, Traffic
+from .phone import Phone
 
 COMPONENT = ROOT / "custom_components" / DOMAIN
 OUTAGES = frozenset({"outage", "degraded", "sign_in_outage"})
@@ -60,6 +62,8 @@ HOLDS: dict[str, Callable[[Car], bool]] = {
     "wake": lambda car: car.connectivity == "online",
 }
 _MAX_EXCERPT = 1500
+# Other homes may share the machine.
+_SETTLE_TIMEOUT = 300.0
 _PUSHES = "homeassistant.components.mobile_app.notify"
 _WRITERS = ("homeassistant.helpers.storage", "homeassistant.util.file")
 
@@ -562,44 +566,25 @@ def _code(task: asyncio.Task[Any]) -> object:
 
 @asynccontextmanager
 async def open_home(
-    homes: Iterable[Home],
-    folder: Path,
+    homes: Sequence[Home],
     clock: OffsetClock,
     loop: HarnessLoop,
-    log: LogCollector,
     *,
     phone: PhoneSpec | None = None,
 ) -> AsyncIterator[CheckedHome]:
     """Start the simulated cloud of some homes and a Home Assistant without entries."""
-    traffic, homes = Traffic(), tuple(homes)
-    simulator = Simulator(homes, get_time=clock.true_time, tls=True)
-    with traffic.count_requests():
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(simulator)
-            trust(simulator)
-            loop.network = build_network(simulator)
-            time_control = TimeControl(clock, loop, traffic, simulator)
-            # Homes beside each other need a port each.
-            port = stack.enter_context(reserved_port())
-            instance = HomeAssistantInstance(folder, loop, port)
-            integrations = () if phone is None else ("mobile_app",)
-            instance.configure(homes[0].region, integrations=integrations)
-            environment = ScenarioEnvironment(simulator, instance, time_control)
-            home = CheckedHome(environment, log)
-            try:
-                await home.start()
-                if phone is not None:
-                    token = await instance.task(complete_onboarding(instance.hass))
-                    home.phone = await stack.enter_async_context(
-                        user_phone(
-                            instance.hass,
-                            phone,
-                            url=instance.url,
-                            token=token,
-                            monotonic=clock.monotonic,
-                        )
-                    )
-                    await time_control.settle()
-                yield home
-            finally:
-                await instance.stop()
+    log = LogCollector()
+    log.attach()
+    async with open_environment(
+        homes,
+        clock,
+        loop,
+        phone=phone is not None,
+        settle_timeout=_SETTLE_TIMEOUT,
+    ) as environment:
+        home = CheckedHome(environment, log)
+        await home.start()
+        if phone is not None:
+            await environment.add_phone(phone)
+            home.phone = environment.phone
+        yield home

@@ -18,7 +18,6 @@ from rich.console import Console
 from homeassistant.components.frontend import add_extra_js_url
 from homeassistant.components.http import StaticPathConfig
 from homeassistant.core import HomeAssistant
-from homeassistant.runner import configure_event_loop
 
 from simulator import CaseError, Simulator, load_case
 from simulator.scenarios.scenario import Home, PhoneSpec, Scenario, join_cases
@@ -28,7 +27,7 @@ from .clock import OffsetClock
 from .demo_console import DemoConsole
 from .demo_narrator import Narrator, RateControl
 from .environment import ScenarioEnvironment, build_network, trust
-from .event_loop import HarnessLoop
+from .event_loop import HarnessLoop, open_event_loop
 from .frontend_client import (
     AUTH_PROVIDERS,
     DASHBOARD,
@@ -87,35 +86,31 @@ def _run(
 ) -> int:
     """Run the demo until it ends or is interrupted; return the exit status."""
     fake_network.install()
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    demo = loop.create_task(Demo(case, clock, loop, console, options).run())
+    with open_event_loop() as loop:
+        demo = loop.create_task(Demo(case, clock, loop, console, options).run())
 
-    def cancel() -> None:
-        """Cancel the demo once, however often a signal arrives."""
-        if not demo.cancelling():
-            console.write("\nStopping...")
-            demo.cancel()
+        def cancel() -> None:
+            """Cancel the demo once, however often a signal arrives."""
+            if not demo.cancelling():
+                console.write("\nStopping...")
+                demo.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, cancel)
-    try:
-        return loop.run_until_complete(demo)
-    except asyncio.CancelledError:
-        console.write("The demo has ended.")
-        return 130
-    except HarnessError as err:
-        console.fail(str(err))
-        return 1
-    finally:
-        # Home Assistant logs what nothing catches, and the log is not printed.
-        sys.excepthook, threading.excepthook = (
-            sys.__excepthook__,
-            threading.__excepthook__,
-        )
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, cancel)
+        try:
+            return loop.run_until_complete(demo)
+        except asyncio.CancelledError:
+            console.write("The demo has ended.")
+            return 130
+        except HarnessError as err:
+            console.fail(str(err))
+            return 1
+        finally:
+            # Home Assistant logs what nothing catches, and the log is not printed.
+            sys.excepthook, threading.excepthook = (
+                sys.__excepthook__,
+                threading.__excepthook__,
+            )
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -333,7 +328,7 @@ class DemoEnvironment(ScenarioEnvironment):
     @property
     def pushes(self) -> list[dict[str, Any]]:
         """Return what was pushed to the phone."""
-        return [] if self._phone is None else self._phone.pushed
+        return [] if self.phone is None else self.phone.pushed
 
     @override
     async def install(self, home: Home, near: Collection[str] = ()) -> None:

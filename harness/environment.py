@@ -1,8 +1,19 @@
 """Environment of a scenario: clock, network, simulator and Home Assistant."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
+from pathlib import Path
+import tempfile
 from types import MappingProxyType
 from typing import Any
 
@@ -30,11 +41,15 @@ from simulator.protocol import Role, public_keys
 from simulator.scenarios.conditions import ConditionKind
 from simulator.scenarios.scenario import Home, PhoneSpec, Request
 
+from .clock import OffsetClock
+from .event_loop import HarnessLoop
 from .fake_network import FakeNetwork, NameFault
+from .frontend_client import complete_onboarding
 from .home_assistant import HomeAssistantInstance
-from .phone import Phone
+from .phone import Phone, user_phone
+from .ports import reserved_port
 from .scenario_runner import Observation, ReceivedNotice, RequestResult
-from .time_control import HarnessError, TimeControl
+from .time_control import SETTLE_TIMEOUT, HarnessError, TimeControl, Traffic
 from .user_client import (
     APP_DOMAIN,
     CLIENT_ID,
@@ -126,7 +141,7 @@ class ScenarioEnvironment:
         self.instance = instance
         self.time_control = time_control
         self._add_phone = add_phone
-        self._phone: Phone | None = None
+        self.phone: Phone | None = None
         self.entries: dict[str, str] = {}  # entry ids by name of the home
         self._reauth: set[str] = set()
         self._tasks: set[Any] = set()
@@ -160,17 +175,17 @@ class ScenarioEnvironment:
     async def add_phone(self, phone: PhoneSpec) -> None:
         """Register a phone of the user."""
         if self._add_phone is not None:
-            self._phone = await self._add_phone(phone)
+            self.phone = await self._add_phone(phone)
             await self.time_control.settle()
 
     async def press(self, button: str) -> None:
         """Press a button of a notice on the phone."""
-        if self._phone is not None:
-            await self._phone.press(button)
+        if self.phone is not None:
+            await self.phone.press(button)
 
     def received(self) -> Sequence[ReceivedNotice]:
         """Return the notices that the phone has received since the start."""
-        return [] if self._phone is None else self._phone.received(self.started_at)
+        return [] if self.phone is None else self.phone.received(self.started_at)
 
     def set(self, conditions: Mapping[str, str]) -> None:
         """Set several conditions at once."""
@@ -392,3 +407,56 @@ class ScenarioEnvironment:
     def _state(self, entity_id: str | None) -> str | None:
         state = self.instance.hass.states.get(entity_id) if entity_id else None
         return state.state if state else None
+
+
+@asynccontextmanager
+async def open_environment(
+    homes: Sequence[Home],
+    clock: OffsetClock,
+    loop: HarnessLoop,
+    *,
+    core_settings: Mapping[str, Any] | None = None,
+    phone: bool = False,
+    settle_timeout: float = SETTLE_TIMEOUT,
+) -> AsyncIterator[ScenarioEnvironment]:
+    """Start the simulated cloud of some homes, and prepare a new Home Assistant.
+
+    The caller starts Home Assistant; it is stopped at the end. A phone can be added
+    with `phone` only.
+    """
+    traffic = Traffic()
+    simulator = Simulator(homes, get_time=clock.true_time, tls=True)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="keycard-home-")
+        )
+        stack.enter_context(traffic.count_requests())
+        port = stack.enter_context(reserved_port())
+        await stack.enter_async_context(simulator)
+        trust(simulator)
+        loop.network = build_network(simulator)
+        instance = HomeAssistantInstance(Path(folder), loop, port)
+        integrations = ("mobile_app",) if phone else ()
+        instance.configure(homes[0].region, core_settings, integrations)
+
+        async def add_phone(spec: PhoneSpec) -> Phone:
+            token = await instance.task(complete_onboarding(instance.hass))
+            return await stack.enter_async_context(
+                user_phone(
+                    instance.hass,
+                    spec,
+                    url=instance.url,
+                    token=token,
+                    monotonic=clock.monotonic,
+                )
+            )
+
+        time_control = TimeControl(
+            clock, loop, traffic, simulator, settle_timeout=settle_timeout
+        )
+        try:
+            yield ScenarioEnvironment(
+                simulator, instance, time_control, add_phone=add_phone
+            )
+        finally:
+            await instance.stop()

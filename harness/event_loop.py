@@ -1,13 +1,16 @@
 """Event loop of the harness, with simulated name resolution and connections."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
 import selectors
 import socket
 from typing import Any, Protocol, override
 from weakref import WeakSet
+
+from homeassistant.runner import configure_event_loop
 
 type AddressInfo = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]
@@ -191,6 +194,19 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         }:
             address = self.network.route(address[0], address[1])
         await super().sock_connect(sock, address)
+
+
+@contextmanager
+def open_event_loop() -> Iterator[HarnessLoop]:
+    """Open the event loop of a program, configured like Home Assistant's own."""
+    loop = HarnessLoop()
+    configure_event_loop(loop)
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 def is_ip_address(host: str) -> bool:

@@ -2,38 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 import json
-from pathlib import Path
 import signal
 import sys
-import tempfile
 import time
 from typing import Any
 
-from homeassistant.runner import configure_event_loop
-
-from simulator import Simulator
-from simulator.scenarios.scenario import (
-    DEFAULT_PROVIDER,
-    PhoneSpec,
-    Scenario,
-    Step,
-    load_case,
-)
+from simulator.scenarios.scenario import DEFAULT_PROVIDER, Scenario, Step, load_case
 
 from . import fake_network
 from .clock import OffsetClock
-from .environment import ScenarioEnvironment, build_network, trust
-from .event_loop import HarnessLoop
-from .frontend_client import complete_onboarding
-from .home_assistant import HomeAssistantInstance, LogCollector
+from .environment import open_environment
+from .event_loop import HarnessLoop, open_event_loop
+from .home_assistant import LogCollector
 from .outcome_report import to_json
-from .phone import Phone, user_phone
-from .ports import reserved_port
 from .scenario_runner import Outcome, ScenarioRunner
-from .time_control import HarnessError, TimeControl, Traffic
+from .time_control import HarnessError
 
 
 def main(arguments: Sequence[str], clock: OffsetClock) -> int:
@@ -43,19 +28,14 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     for provider in providers:
         case = with_provider(case, provider)
     fake_network.install()
-    loop = HarnessLoop()
-    configure_event_loop(loop)
-    asyncio.set_event_loop(loop)
-    task = loop.create_task(_run_case(case, clock, loop))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        passed = loop.run_until_complete(task)
-    except asyncio.CancelledError:
-        return 130
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+    with open_event_loop() as loop:
+        task = loop.create_task(_run_case(case, clock, loop))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            passed = loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            return 130
     return 0 if passed else 1
 
 
@@ -71,62 +51,33 @@ def with_provider(case: Scenario, provider: str) -> Scenario:
 async def _run_case(case: Scenario, clock: OffsetClock, loop: HarnessLoop) -> bool:
     log = LogCollector()
     log.attach()
-    traffic = Traffic()
     started_at = time.perf_counter()
-    simulator = Simulator(case.homes, get_time=clock.true_time, tls=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="keycard-house-") as folder,
-        traffic.count_requests(),
-        reserved_port() as port,
-    ):
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(simulator)
-            trust(simulator)
-            loop.network = build_network(simulator)
-            time_control = TimeControl(clock, loop, traffic, simulator)
-            instance = HomeAssistantInstance(Path(folder), loop, port)
-            integrations = () if case.phone is None else ("mobile_app",)
-            instance.configure(case.homes[0].region, integrations=integrations)
-
-            async def add_phone(phone: PhoneSpec) -> Phone:
-                token = await instance.task(complete_onboarding(instance.hass))
-                return await stack.enter_async_context(
-                    user_phone(
-                        instance.hass,
-                        phone,
-                        url=instance.url,
-                        token=token,
-                        monotonic=clock.monotonic,
-                    )
-                )
-
-            environment = ScenarioEnvironment(
-                simulator, instance, time_control, add_phone=add_phone
-            )
-            start = clock.monotonic()
-            passed = False
-            try:
-                await instance.start()
-                passed = await ScenarioRunner(case, environment, JsonObserver()).run()
-            except HarnessError as err:
-                _print({"problem": str(err)})
-            finally:
-                await instance.stop()
-            for error in log.errors:
-                _print({"problem": f"logged: {error}"})
-            _print(
-                {
-                    "simulated": clock.monotonic() - start,
-                    "seconds": time.perf_counter() - started_at,
-                    "jumps": time_control.jumps,
-                    "calls": sum(simulator.usage.by_endpoint.values()),
-                    "billed": simulator.usage.billed,
-                    "notices": [
-                        [notice.at - environment.started_at, notice.tag, notice.title]
-                        for notice in instance.notices
-                    ],
-                }
-            )
+    start = clock.monotonic()
+    passed = False
+    async with open_environment(
+        case.homes, clock, loop, phone=case.phone is not None
+    ) as environment:
+        try:
+            await environment.instance.start()
+            passed = await ScenarioRunner(case, environment, JsonObserver()).run()
+        except HarnessError as err:
+            _print({"problem": str(err)})
+    for error in log.errors:
+        _print({"problem": f"logged: {error}"})
+    usage = environment.simulator.usage
+    _print(
+        {
+            "simulated": clock.monotonic() - start,
+            "seconds": time.perf_counter() - started_at,
+            "jumps": environment.time_control.jumps,
+            "calls": sum(usage.by_endpoint.values()),
+            "billed": usage.billed,
+            "notices": [
+                [notice.at - environment.started_at, notice.tag, notice.title]
+                for notice in environment.instance.notices
+            ],
+        }
+    )
     return passed and not log.errors
 
 

@@ -18,7 +18,7 @@ from .event_loop import HarnessLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTLE_TIMEOUT = 120.0
+SETTLE_TIMEOUT = 120.0  # real seconds
 
 # Real time, unaffected by jumps of the clock.
 _real_monotonic = time.perf_counter
@@ -75,12 +75,16 @@ class TimeControl:
         loop: HarnessLoop,
         traffic: Traffic,
         pending_work: PendingWork | None = None,
+        *,
+        settle_timeout: float = SETTLE_TIMEOUT,
     ) -> None:
+        """Initialize with the real seconds in which all work must settle."""
         self.clock = clock
         self.loop = loop
         self.traffic = traffic
         self.pending_work = pending_work
         self.jumps = 0
+        self._settle_timeout = settle_timeout
 
     @property
     def pending_requests(self) -> int:
@@ -92,7 +96,7 @@ class TimeControl:
 
     async def settle(self) -> None:
         """Wait for all work that needs no timer; raise HarnessError on a timeout."""
-        deadline = _real_monotonic() + SETTLE_TIMEOUT
+        deadline = _real_monotonic() + self._settle_timeout
         settled = False
 
         def is_settled_or_late(busy: bool) -> bool:

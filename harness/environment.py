@@ -61,6 +61,8 @@ from .user_client import (
 
 PROXY_URL = "https://proxy.in-between.example"
 TESLA_PROXY_URL = "https://tesla-proxy.home.example:4443"
+# Teslemetry's hosts of the stream, by the account's region.
+TELEMETRY_URLS = ("https://na.teslemetry.com", "https://eu.teslemetry.com")
 TESLA_PROXY_PROVIDERS = ("tesla_proxy", "fleet_server")
 SET_UP_SECONDS = 120.0
 ACTIONS = {
@@ -110,6 +112,8 @@ def build_network(simulator: Simulator) -> FakeNetwork:
     for name, service in SERVICES.items():
         if name in simulator.urls:
             network.add(service.base_url, simulator.urls[name], f"{name}.api")
+    for url in TELEMETRY_URLS:
+        network.add(url, simulator.urls["teslemetry"], "teslemetry.api")
     simulator.prepare_certificates(network.names)
     return network
 

@@ -109,6 +109,21 @@ class FaultInjector:
         with self._traffic.hold():
             return await asyncio.shield(task)
 
+    def condition(
+        self, subjects: Collection[str], *, remote: bool = False
+    ) -> Condition:
+        """Return the first active condition of subjects, without holding a request."""
+        for subject in subjects:
+            condition = self._conditions.get(subject)
+            if not self._is_inactive(condition, remote=remote):
+                return condition
+        return OK
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass in a request that has been answered in part."""
+        with self._traffic.pause():
+            await asyncio.sleep(seconds)
+
     def close(self) -> None:
         """Cancel delayed replies."""
         for task in self._delayed_replies:

@@ -45,7 +45,7 @@ async def read_request(request: web.BaseRequest) -> HostRequest:
 
 async def _body(request: web.BaseRequest) -> dict[str, object] | None:
     text = await request.text()
-    if request.method != "POST" or not text:
+    if request.method not in {"POST", "PATCH"} or not text:
         return {}
     if request.content_type == _FORM:
         return dict(parse_qsl(text, keep_blank_values=True))

@@ -1,6 +1,6 @@
 """Request routing: apply the conditions of the subjects, then answer."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 import json
 
 from aiohttp import web
@@ -11,12 +11,14 @@ from ..cloud.partner_apps import PartnerApps
 from ..cloud.services import (
     CachedRequest,
     CacheRefresh,
+    EventStream,
     ForwardedRequest,
     Service,
     TeslaProxy,
     Tessie,
 )
 from ..cloud.services.service import json_object
+from ..cloud.services.teslemetry_stream import INTERVAL, KEEP_ALIVE
 from ..scenarios.conditions import (
     ANSWER_DAMAGED,
     AUTH,
@@ -34,6 +36,7 @@ from .request import HostRequest, read_request
 from .server import Reply, failure, json_reply
 from .usage import Usage
 
+EVENT_STREAM = "text/event-stream"
 _CONTROL_REPLIES = {
     "/generate_204": Reply(status=204),
     "/success.txt": Reply(body="success\n"),
@@ -161,9 +164,41 @@ class HostRouter:
                     if isinstance(service, Tessie):
                         await self._refresh_cache(service, answer, stale=fault.stale)
                     reply = answer.answer()
+                case EventStream():
+                    events = self._events(service, answer, f"{name}.api")
+                    reply = Reply(content_type=EVENT_STREAM, events=events)
                 case _:
                     reply = answer
         return self._record(endpoint, self._faults.apply_fault(fault, lambda: reply))
+
+    async def _events(
+        self, service: Service, stream: EventStream, subject: str
+    ) -> AsyncIterator[str]:
+        """Yield the events of a stream until the third party fails."""
+        while True:
+            match self._faults.condition((subject,)).kind:
+                case ConditionKind.TIMEOUT:
+                    pass  # silence
+                case ConditionKind.STALE:
+                    yield KEEP_ALIVE
+                case ConditionKind.OK | ConditionKind.SLOW:
+                    for car in stream.cars:
+                        await self._update_stream(service, stream, car)
+                    yield stream.read() or KEEP_ALIVE
+                case _:
+                    return
+            await self._faults.pause(INTERVAL)
+
+    async def _update_stream(
+        self, service: Service, stream: EventStream, car: Car
+    ) -> None:
+        region = stream.account.region
+        route = Route(endpoint="vehicle", car=car.vin)
+        condition = self._faults.condition(_subjects(region, route, car), remote=True)
+        readable = condition.kind is ConditionKind.OK
+        if readable and (polled := stream.polled(car)):
+            await self._serve_cached(service, polled, Fault())
+        stream.update(car, readable)
 
     async def _forward(self, forwarded: ForwardedRequest, fault: Fault) -> Reply:
         reply = Reply()

@@ -1,7 +1,7 @@
 """HTTP port that can be closed, held or cut off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 import json
@@ -31,7 +31,8 @@ class Reply:
 
     `cut` is "" for a complete reply, "before" for none, "middle" for half a body,
     "noise" for bytes that are no HTTP and "encoding" for a body that claims to be
-    compressed. `seconds` is the time in which a reply arrives in pieces.
+    compressed. `seconds` is the time in which a reply arrives in pieces. `events` are
+    the pieces of a body without an end, after the headers.
     """
 
     status: int = 200
@@ -40,6 +41,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: Literal["", "before", "middle", "noise", "encoding"] = ""
     seconds: float = 0.0
+    events: AsyncIterator[str] | None = None
 
 
 def json_reply(data: object, status: int = 200) -> Reply:
@@ -122,6 +124,7 @@ class Listener:
         self._socket: socket.socket | None = None  # bound; listens while open
         self._listening = False
         self._active: set[asyncio.BaseTransport] = set()
+        self._streaming: set[asyncio.BaseTransport] = set()
         self._closing: set[asyncio.BaseTransport] = set()
 
     @property
@@ -191,7 +194,7 @@ class Listener:
         self.drop_idle()
 
     def drop_idle(self) -> None:
-        """Reset idle connections; close the others after their request."""
+        """Reset idle connections and streams; close others after their request."""
         if self._web is None:
             return
         self._closing |= self._active
@@ -199,6 +202,7 @@ class Listener:
             connection
             for connection in self._web.connections
             if connection.transport not in self._active
+            or connection.transport in self._streaming
         )
 
     async def _serve(self, sock: socket.socket, server: web.Server) -> None:
@@ -225,6 +229,7 @@ class Listener:
             return web.Response()
         finally:
             self._active.discard(transport)
+            self._streaming.discard(transport)
             self._closing.discard(transport)
 
     async def _send(
@@ -235,6 +240,14 @@ class Listener:
     ) -> web.StreamResponse:
         body = reply.body.encode()
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        if reply.events is not None:
+            response.content_type = reply.content_type
+            await response.prepare(request)
+            self._streaming.add(transport)
+            async for event in reply.events:
+                await response.write(event.encode())
+            await response.write_eof()
+            return response
         if reply.cut == "before":
             _reset(transport)
             return response

@@ -3,6 +3,7 @@
 from .service import (
     CachedRequest,
     CacheRefresh,
+    EventStream,
     ForwardedRequest,
     Service,
     ServiceTokens,
@@ -14,6 +15,7 @@ from .tessie import Tessie
 __all__ = [
     "CacheRefresh",
     "CachedRequest",
+    "EventStream",
     "ForwardedRequest",
     "Service",
     "ServiceTokens",

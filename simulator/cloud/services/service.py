@@ -62,7 +62,23 @@ class CachedRequest:
     on_refreshed: Callable[[], None] = lambda: None
 
 
-type Answer = Reply | ForwardedRequest | CacheRefresh | CachedRequest
+@dataclass(frozen=True, kw_only=True)
+class EventStream:
+    """Server-sent events without an end, about cars of an account.
+
+    `update` is called with a car, and whether Tesla's API can be read for it; then
+    `read` returns the events since its last call. `polled` is the request that
+    refreshes the cache of a car, None for one that is not polled.
+    """
+
+    account: Account
+    cars: tuple[Car, ...]
+    update: Callable[[Car, bool], None]
+    read: Callable[[], str]
+    polled: Callable[[Car], CachedRequest | None]
+
+
+type Answer = Reply | ForwardedRequest | CacheRefresh | CachedRequest | EventStream
 
 
 class ServiceTokens:

@@ -6,6 +6,7 @@ one with discounted data (a Model S or X before 2021, which cannot stream), and 
 all for a car that streams. `api/refresh/VIN` refreshes it at once for 2 credits,
 0.1 for a discounted car; a command costs 1, a wake 20 (Teslemetry's articles on caching
 and on credits, and Home Assistant's documentation of `teslemetry` of September 2026).
+What streams is in `teslemetry_stream`.
 """
 
 from collections.abc import Callable, Collection
@@ -21,10 +22,20 @@ from ..accounts import SCOPES, Account, Tokens
 from ..fleet_api import Route, find_route
 from ..oauth import SignIn
 from ..partner_apps import PartnerApps
-from .service import Answer, CachedRequest, ForwardedRequest, Service, ServiceTokens
+from .service import (
+    Answer,
+    CachedRequest,
+    EventStream,
+    ForwardedRequest,
+    Service,
+    ServiceTokens,
+)
+from .teslemetry_stream import TOPICS, EventFeed, Telemetry
 
 CONNECT = "/connect"
 REFRESH = "/api/refresh/"
+CONFIG = "/api/config/"
+STREAM = "/sse"
 LIFETIME = 8 * 3600.0
 KNOWN_CLIENT = "homeassistant"
 POLLING_SECONDS = 900.0
@@ -58,6 +69,7 @@ class Teslemetry(Service):
         self.without_access: set[str] = set()
         self.non_streaming: set[str] = set()
         self.credits: float | None = None
+        self._telemetry: dict[str, Telemetry] = {}  # by VIN
         self._sign_in = SignIn(
             accounts,
             service_tokens,
@@ -76,6 +88,10 @@ class Teslemetry(Service):
         name = _ENDPOINTS.get((request.method, request.path))
         if request.method == "GET" and request.path.startswith(REFRESH):
             name = "refresh"
+        if request.path.startswith(CONFIG):
+            name = "config"
+        if request.path == STREAM or request.path.startswith(f"{STREAM}/"):
+            name = "sse"
         return name or find_route(request.method, request.path).endpoint
 
     @override
@@ -97,6 +113,10 @@ class Teslemetry(Service):
             return json_reply({"response": True})
         if endpoint == "metadata":
             return json_reply(self._metadata(account))
+        if endpoint == "config":
+            return self._config(account, request)
+        if endpoint == "sse":
+            return self._stream(account, request)
         return self._answer_fleet_api(account, request)
 
     def _answer_fleet_api(self, account: Account, request: HostRequest) -> Answer:
@@ -146,6 +166,82 @@ class Teslemetry(Service):
         if is_discounted(car):
             return DISCOUNTED_POLLING_SECONDS
         return POLLING_SECONDS if car.name in self.non_streaming else inf
+
+    def telemetry(self, car: Car) -> Telemetry:
+        """Return what is stored of a car for the stream."""
+        return self._telemetry.setdefault(car.vin, Telemetry())
+
+    def report_error(self, car: Car, name: str) -> None:
+        """Receive an error that a car reports of itself."""
+        error: dict[str, object] = {"name": name, "tags": {}}
+        self.telemetry(car).errors.append(error)
+
+    def _config(self, account: Account, request: HostRequest) -> Reply:
+        car = account.car(request.path.removeprefix(CONFIG))
+        if car is None or car.name in self.without_access:
+            return json_reply({"error": "vehicle_subscription_required"}, 402)
+        telemetry = self.telemetry(car)
+        if request.method == "GET":
+            if telemetry.config is None:
+                return json_reply({"response": None, "error": "not_found"}, 404)
+            return json_reply({"fields": telemetry.config})
+        fields = (request.body or {}).get("fields")
+        if request.method != "PATCH" or not isinstance(fields, dict):
+            error = {"response": None, "error": "fst_err_validation"}
+            return json_reply(error, 400)
+        configured = {name: options or {} for name, options in fields.items()}
+        telemetry.config = (telemetry.config or {}) | configured
+        return json_reply({"updated_vehicles": 1})
+
+    def _stream(self, account: Account, request: HostRequest) -> Answer:
+        wanted = request.query.get("topics")
+        topics = TOPICS if wanted is None else frozenset(wanted.split(","))
+        vin = request.path.removeprefix(STREAM).removeprefix("/")
+        if not topics <= TOPICS:
+            return json_reply({"error": "fst_err_validation"}, 400)
+        cars = tuple(
+            car
+            for car in account.cars
+            if car.name not in self.without_access and vin in {"", car.vin}
+        )
+        telemetry = {car.vin: self.telemetry(car) for car in cars}
+        feed = EventFeed(telemetry, topics, self._get_time)
+        is_first = True
+
+        def update(car: Car, readable: bool) -> None:
+            streams = self._refresh_interval(car) == inf
+            telemetry[car.vin].update(car, readable=readable, streaming=streams)
+            if not streams and (reply := self.cache(car).reply) is not None:
+                telemetry[car.vin].store_data(reply)
+
+        def read() -> str:
+            nonlocal is_first
+            events = "".join(feed.read(cached=is_first))
+            is_first = False
+            return events
+
+        return EventStream(
+            account=account,
+            cars=cars,
+            update=update,
+            read=read,
+            polled=lambda car: self._polled(account, car),
+        )
+
+    def _polled(self, account: Account, car: Car) -> CachedRequest | None:
+        """Return the request that refreshes a car if it is polled and that is due."""
+        cache, interval = self.cache(car), self._refresh_interval(car)
+        if interval == inf or self._get_time() - cache.at < interval:
+            return None
+        path = f"/api/1/vehicles/{car.vin}/vehicle_data"
+        request = HostRequest(method="GET", path=path, query=_ALL_SECTIONS)
+        return CachedRequest(
+            account=account,
+            car=car,
+            request=self.forward(account, request),
+            cache=cache,
+            due=True,
+        )
 
     def _connect(self, request: HostRequest) -> Reply:
         if request.query.get("client_id") not in self.clients:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 import os
-from pathlib import Path
 from random import Random
 import sys
 import time
@@ -14,15 +13,11 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-if __name__ == "__main__":
-    # The project's root must be in the path, run as a file or as a module.
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.bounds import report_misses
-from benchmarks.progress import track
-from benchmarks.random_outages import FAILURES
-from benchmarks.simulated_home import Home, Vehicle
-from benchmarks.simulated_network import OK, World
+from .bounds import report_misses
+from .progress import track
+from .random_outages import FAILURES
+from .simulated_home import Home, Vehicle
+from .simulated_network import OK, World
 
 HOMES = 2_000
 MILLION = 1_000_000

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 import json
 import math
-from pathlib import Path
 from statistics import median
 import sys
 from typing import Any
@@ -21,7 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+from harness.clock import OffsetClock, install
+
+from .bounds import report_misses
+from .child_process import run_module
+from .progress import track
+
 # Integrations, and the package without which a peer cannot be set up.
 RUNS: dict[str, str | None] = {
     "keycard-watching": None,
@@ -54,9 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.run:
         return _run(options)
-    from benchmarks.bounds import report_misses  # noqa: PLC0415 - after the path
-    from benchmarks.progress import track  # noqa: PLC0415 - after the path
-
     console = Console(soft_wrap=True)
     if not console.is_terminal:
         console.width = WIDTH
@@ -68,11 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from harness.clock import OffsetClock, install  # noqa: PLC0415 - one run only
-
     clock = OffsetClock()
     install(clock)
-    from benchmarks.peers_run import measure  # noqa: PLC0415 - after the clock
+    from .peers_run import measure  # noqa: PLC0415 - after the clock
 
     found = measure(options.run, options.vehicles, options.outages, clock)
     print(json.dumps(found))
@@ -88,8 +87,6 @@ def _installed(console: Console, name: str) -> bool:
 
 
 def _start(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.child_process import run_module  # noqa: PLC0415 - after the path
-
     line = run_module(
         "benchmarks.peers",
         *("--run", name, "--vehicles", options.vehicles),
@@ -154,6 +151,4 @@ def misses(results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    # The project's root must be in the path, run as a file or as a module.
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

@@ -10,11 +10,13 @@ collector pauses the process for all that it holds, so the block does not includ
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 import sys
 
+from harness.clock import OffsetClock, install
+
+from .child_process import run_module
+
 INTEGRATIONS = ("keycard", "tesla_fleet")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,16 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", choices=INTEGRATIONS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.run:
-        from harness.clock import OffsetClock, install  # noqa: PLC0415 - one run only
-
         clock = OffsetClock()
         install(clock)
-        from benchmarks.scale_run import measure  # noqa: PLC0415 - after the clock
+        from .scale_run import measure  # noqa: PLC0415 - after the clock
 
         print(measure(options.run, options.vehicles[0], options.seconds, clock))
         return 0
-    from benchmarks.child_process import run_module  # noqa: PLC0415 - after the path
-
     print(
         f"{'':11} cars  set-up s  block ms  gc ms   CPU s  process s"
         "  requests  state changes"
@@ -60,6 +58,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # The project's root must be in the path, run as a file or as a module.
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

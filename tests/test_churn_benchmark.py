@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.churn_curve import LIMITS, curve, grown
+from benchmarks.churn import LIMITS, curve, grown
 
 
 def samples(**changes: list[float]) -> list[dict[str, float]]:

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 from benchmarks.faults import PROVIDERS, list_faults
+from benchmarks.home_walk import shrink
 from benchmarks.walk_steps import CARS, parse_step, random_homes, random_steps
-from benchmarks.walks import shrink
 from harness.home_assistant import ROOT
 from simulator import Simulator
 from simulator.scenarios.scenario import Home
@@ -21,7 +21,7 @@ SEED = os.environ.get("KEYCARD_FAULTS_SEED", "20211119")
 def run(program: str, *arguments: str, folder: Path) -> str:
     """Run a benchmark and return what it printed."""
     result = subprocess.run(
-        [sys.executable, f"benchmarks/{program}.py", "--jobs", "1", *arguments],
+        [sys.executable, "-m", f"benchmarks.{program}", "--jobs", "1", *arguments],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"},
         capture_output=True,

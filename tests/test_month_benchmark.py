@@ -14,7 +14,7 @@ from benchmarks.daily_commute import (
     Commuter,
     WorkState,
 )
-from benchmarks.month_comparison import main, missed_criteria
+from benchmarks.month import main, missed_criteria
 from benchmarks.month_result import Ages, MonthResult, count_billed
 from custom_components.keycard.cost.pricing import Charge
 from simulator.scenarios.scenario import CarSpec

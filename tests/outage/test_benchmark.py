@@ -11,7 +11,7 @@ from weakref import WeakSet
 import pytest
 from rich.console import Console
 
-from benchmarks import detection_measurement, false_alarms, progress, random_outages
+from benchmarks import detection, false_alarms, progress, random_outages
 from benchmarks.false_alarms import HomeYear
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import World
@@ -23,7 +23,7 @@ FEW = ["--outages", "40", "--years", "0", "--jobs", "1"]
 
 
 def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> None:
-    assert detection_measurement.main(FEW) == 0
+    assert detection.main(FEW) == 0
 
     printed = capsys.readouterr().out
     assert "All bounds are met." in printed
@@ -33,11 +33,11 @@ def test_a_few_outages_are_seen_in_time(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_missed_bound_is_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detection_measurement, "ENOUGH", 1)
-    monkeypatch.setattr(detection_measurement, "MEDIAN", 1.0)
-    monkeypatch.setattr(detection_measurement, "WORST", 2.0)
+    monkeypatch.setattr(detection, "ENOUGH", 1)
+    monkeypatch.setattr(detection, "MEDIAN", 1.0)
+    monkeypatch.setattr(detection, "WORST", 2.0)
 
-    assert detection_measurement.main(FEW) == 1
+    assert detection.main(FEW) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "Missed: median of refuse or answer with errors, with cars" in printed
     assert "Missed: worst" in printed
@@ -55,7 +55,7 @@ def test_a_home_whose_internet_failures_stay_unrecognized_is_named(
     monkeypatch.setattr(false_alarms, "YEAR", false_alarms.HOUR)
     monkeypatch.setattr(false_alarms, "simulate_year", simulate)
     arguments = ["--outages", "0", "--years", "10", "--seed", "0", "--jobs", "1"]
-    assert detection_measurement.main(arguments) == 1
+    assert detection.main(arguments) == 1
 
     printed = " ".join(capsys.readouterr().out.split())
     assert "recognized in the year of seed 9" in printed

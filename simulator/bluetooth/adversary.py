@@ -38,7 +38,7 @@ from tesla_protocol.command.vcsec_pb2 import (
     OperationStatus_E as CommandStatus_E,
 )
 
-from ..protocol import Role, Transport, VehicleComputers
+from ..protocol import Role, SendLater, VehicleComputers
 from ..protocol.vcsec import status_message
 from ..protocol.vehicle_data import vehicle_data
 from ..vehicle.car import Car
@@ -107,12 +107,7 @@ class Adversary(Relay):
         ]
 
     @override
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
         """Relay a message and its answers, or attack them."""
         message = RoutableMessage.FromString(data)
         if self._choose_attack("swallow", "pass on", "pass on") == "swallow":
@@ -123,7 +118,7 @@ class Adversary(Relay):
         answers = [
             answer
             for one in self._outbound(data)
-            if (answer := super().answer(one, transport, send_later)) is not None
+            if (answer := super().answer_bluetooth(one, send_later)) is not None
         ]
         for answer in self._inbound(message, answers):
             send_later(answer)

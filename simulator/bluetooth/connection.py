@@ -6,7 +6,7 @@ from contextvars import Context
 from random import Random
 from typing import Protocol
 
-from ..protocol import Transport, Whitelist
+from ..protocol import SendLater, Whitelist
 from ..vehicle.car import Car
 from . import framing
 from .link_conditions import LinkConditions
@@ -42,13 +42,11 @@ class Device(Protocol):
     def whitelist(self) -> Whitelist:
         """Return the whitelist of the device."""
 
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
-        """Return the answer to a message, None if there is none."""
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
+        """Return the answer to a message, None if there is none.
+
+        `send_later` receives messages sent besides the answer.
+        """
 
     def broadcast(self) -> bytes:
         """Return the broadcast of the status."""
@@ -152,7 +150,7 @@ class Connection:
     def _receive(self, message: bytes) -> None:
         whitelist = self._device.whitelist
         pending = whitelist.pending
-        answer = self._device.answer(message, Transport.BLUETOOTH, self.notify)
+        answer = self._device.answer_bluetooth(message, self.notify)
         if answer is not None and len(answer) > framing.MAX_MESSAGE_BYTES:
             answer = self._device.response_too_long(message)
         if answer is not None:

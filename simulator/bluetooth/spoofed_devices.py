@@ -15,7 +15,7 @@ from typing import override
 from cryptography.hazmat.primitives.asymmetric import ec
 from tesla_protocol.command.universal_message_pb2 import RoutableMessage
 
-from ..protocol import Key, Role, Transport, VehicleComputers, Whitelist
+from ..protocol import Key, Role, SendLater, VehicleComputers, Whitelist
 from ..vehicle.car import Car
 from .connection import Device
 
@@ -74,14 +74,8 @@ class BroadcastingDevice(_SilentDevice):
     received: int = field(default=0, init=False)
     """Number of messages received."""
 
-    def answer(
-        self,
-        _data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, _data: bytes, send_later: SendLater) -> bytes | None:
         """Broadcast the status instead of answering."""
-        del transport
         self.received += 1
         send_later(self.broadcast())
         return None
@@ -104,14 +98,9 @@ class ReplayingDevice(_SilentDevice):
     whitelist: Whitelist
     replayed: int = field(default=0, init=False)
 
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
         """Return a recorded answer of the same type, None if there is none."""
-        del transport, send_later
+        del send_later
         is_session_request = RoutableMessage.FromString(data).HasField(
             "session_info_request"
         )
@@ -167,14 +156,9 @@ class Relay:
         """Return the whitelist of the car."""
         return self.computers.whitelist
 
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
         """Return the answer of the car."""
-        return self.computers.answer(data, transport, send_later)
+        return self.computers.answer_bluetooth(data, send_later)
 
     def broadcast(self) -> bytes:
         """Return the broadcast of the car."""
@@ -198,17 +182,12 @@ class RecordingRelay(Relay):
     """Types of the messages sent to the car without a signature."""
 
     @override
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.BLUETOOTH,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
         """Return and record the answer of the car."""
         message = RoutableMessage.FromString(data)
         if not message.HasField("signature_data"):
             self.unsigned.add(str(message.WhichOneof("payload")))
-        answer = super().answer(data, transport, send_later)
+        answer = super().answer_bluetooth(data, send_later)
         if answer is not None:
             self.recorded.append(answer)
         return answer

@@ -6,7 +6,7 @@ They take and return bytes of a RoutableMessage, independent of the transport.
 from .command_decoder import DecodedCommand, UnknownCommandError, decode_commands
 from .faults import CommandFault
 from .vcsec import Confirmation
-from .vehicle_protocol import Transport, VehicleComputers, public_keys
+from .vehicle_protocol import SendLater, Transport, VehicleComputers, public_keys
 from .whitelist import (
     CARD_TIMEOUT,
     Entry,
@@ -27,6 +27,7 @@ __all__ = [
     "Key",
     "PairingState",
     "Role",
+    "SendLater",
     "Transport",
     "UnknownCommandError",
     "VehicleComputers",

@@ -23,6 +23,8 @@ from .computer import Computer, MessageFaultError, VerifiedMessage, computer_key
 from .faults import CommandFault, CommandFaults
 from .whitelist import PRIVILEGES, Role, Whitelist, public_point
 
+type SendLater = Callable[[bytes], None]
+
 
 class Transport(StrEnum):
     """Transport of a message."""
@@ -96,7 +98,7 @@ class VehicleComputers:
         self,
         data: bytes,
         transport: Transport = Transport.CLOUD,
-        send_later: Callable[[bytes], None] = lambda message: None,
+        send_later: SendLater = lambda message: None,
     ) -> bytes | None:
         """Return the answer to a message, None if the computer sleeps or hangs.
 
@@ -137,6 +139,10 @@ class VehicleComputers:
             send_later(_encoded(computer.acknowledge(message)))
         return _encoded(reply)
 
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
+        """Return the answer to a message received over Bluetooth."""
+        return self.answer(data, Transport.BLUETOOTH, send_later)
+
     def broadcast(self) -> bytes:
         """Return the status broadcast to all connections."""
         return self._broadcast_message(vcsec.status_message(self._car))
@@ -169,7 +175,7 @@ class VehicleComputers:
         self,
         computer: Computer,
         message: RoutableMessage,
-        send_later: Callable[[bytes], None],
+        send_later: SendLater,
     ) -> RoutableMessage | None:
         def send(payload: bytes) -> None:
             send_later(_encoded(computer.plain_reply(message, payload)))

@@ -1,6 +1,5 @@
 """An independent car in place of a simulated one's computers."""
 
-from collections.abc import Callable
 import json
 from pathlib import Path
 import subprocess
@@ -14,7 +13,7 @@ from tesla_protocol.command.universal_message_pb2 import (
 )
 
 from simulator.bluetooth.framing import FrameDecoder
-from simulator.protocol import Transport, Whitelist
+from simulator.protocol import SendLater, Whitelist
 
 PROCESS = Path(__file__).with_name("tesla_ble_process.py")
 
@@ -39,12 +38,7 @@ class ForeignCar:
         """Set a state of the car."""
         self._send(call=f"set_{name}", args=args)
 
-    def answer(
-        self,
-        data: bytes,
-        transport: Transport = Transport.CLOUD,
-        send_later: Callable[[bytes], None] = lambda message: None,
-    ) -> bytes | None:
+    def answer_bluetooth(self, data: bytes, send_later: SendLater) -> bytes | None:
         """Send a message to the car and return its answer."""
         frames = FrameDecoder()
         replies = self._send(frame=(len(data).to_bytes(2) + data).hex())

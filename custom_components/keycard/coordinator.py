@@ -304,8 +304,8 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                 )
         known = {vehicle.id for vehicle in vehicles}
         vehicles += [
-            self._provider.vehicle_from_vin(vin, subentry.title)
-            for vin, subentry in self._vehicle_manager.paired_subentries.items()
+            self._provider.vehicle_from_vin(vin, name)
+            for vin, name in self._vehicle_manager.registered_names.items()
             if vin not in known
         ]
         self._vehicle_manager.async_restore_vehicles(vehicles, keys)

@@ -7,10 +7,13 @@ from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.entity_platform import (
+    AddConfigEntryEntitiesCallback,
+    async_get_current_platform,
+)
 from homeassistant.helpers.update_coordinator import (
     CoordinatorEntity,
     DataUpdateCoordinator,
@@ -190,14 +193,23 @@ def _cloud_device_id(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
 
 
 def _is_supported(
-    coordinator: VehicleCoordinator, description: VehicleEntityDescription
+    coordinator: VehicleCoordinator,
+    description: VehicleEntityDescription,
+    *,
+    is_registered: Callable[[], bool],
 ) -> bool | None:
-    """Return whether a vehicle supports an entity, None while unknown."""
+    """Return whether a vehicle supports an entity, None while unknown.
+
+    An entity that `is_registered` has been supported before: it must exist even if the
+    state of the vehicle could not be stored.
+    """
     state = coordinator.data.state
     if description.signed_only and not coordinator.supports_signing:
         return None
     if description.bluetooth_only and coordinator.bluetooth is None:
         return False
+    if state is None and is_registered():
+        return True
     if description.supported_fn is not None and (
         state is None or description.supported_fn(state) is None
     ):
@@ -222,6 +234,14 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
     An entity is added once it is known that the vehicle supports it.
     """
     manager = entry.runtime_data.vehicle_manager
+    domain = async_get_current_platform().domain
+
+    def is_registered(
+        coordinator: VehicleCoordinator, description: DescriptionT
+    ) -> bool:
+        unique_id = f"{coordinator.vehicle.id}_{description.key}"
+        registry = er.async_get(coordinator.hass)
+        return registry.async_get_entity_id(domain, DOMAIN, unique_id) is not None
 
     def add_vehicle(coordinator: VehicleCoordinator) -> None:
         if manager.vehicles.get(coordinator.vehicle.id) is not coordinator:
@@ -238,7 +258,14 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
             checked = [
                 (description, supported)
                 for description in pending
-                if (supported := _is_supported(coordinator, description)) is not None
+                if (
+                    supported := _is_supported(
+                        coordinator,
+                        description,
+                        is_registered=partial(is_registered, coordinator, description),
+                    )
+                )
+                is not None
             ]
             if not checked:
                 return

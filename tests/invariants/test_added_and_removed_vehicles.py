@@ -80,6 +80,21 @@ async def test_a_car_is_removed_after_a_day_without_it(
     assert_no_errors(caplog)
 
 
+async def test_a_clock_set_forward_removes_no_car(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.api", "empty")
+    await home.run(700)
+    home.clock.shift_wall_clock(2 * 24 * 3600)
+    try:
+        await home.run(2400)
+        assert {"Ada", "Cy"} <= device_names(home.hass, entry)
+        assert_available(home)
+    finally:
+        home.clock.shift_wall_clock(-2 * 24 * 3600)
+
+
 async def test_a_poll_of_a_car_removed_meanwhile_is_ignored(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:

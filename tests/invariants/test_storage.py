@@ -108,6 +108,38 @@ async def test_stores_that_cannot_be_read_are_set_aside(
     assert issues.async_get_issue(DOMAIN, f"{names[1]}_unreadable") is None
 
 
+@pytest.mark.parametrize("write", [None, BROKEN["a list"]], ids=["lost", "broken"])
+async def test_vehicles_that_are_not_stored_keep_their_entities_in_an_outage(
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    storage: Path,
+    write: Callable[[Path], None] | None,
+) -> None:
+    entry = await home.set_up_operational(compatible_entry)
+    before = set(home.states())
+    home.simulator.apply(DOWN)
+    await home.run(120)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    stored = storage / f"keycard.{entry.entry_id}"
+    stored.unlink()
+    if write is not None:
+        write(stored)
+    await home.set_up(entry)
+    assert set(home.states()) == before
+    assert_available(home)
+    await home.run(120)
+    assert_available(home)
+    assert home.states()["sensor.ada_key_to_take"] == "keycard"
+    assert home.states()["lock.ada_lock"] == "unknown"
+    assert (await home.perform("unlock")) is not None
+    home.simulator.apply(UP)
+    await home.run(300)
+    assert home.states()["lock.ada_lock"] == "locked"
+    assert set(home.states()) == before
+    assert_no_errors(caplog)
+
+
 BAD_PARTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
     "a car": (
         lambda data: data["cars"].update(x={"id": 5}),

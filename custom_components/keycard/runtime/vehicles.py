@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from itertools import batched
 import logging
+import time
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_ADDRESS
@@ -22,6 +23,7 @@ from ..const import (
     CONF_LEFT_OUT,
     CONF_LINK,
     DOMAIN,
+    MANUFACTURER,
     SUBENTRY_BLUETOOTH_KEY,
 )
 from ..helpers.isolation import isolated
@@ -234,6 +236,22 @@ class VehicleManager:
             if vin in assessment.stale_vehicles
         ]
 
+    @property
+    def registered_names(self) -> dict[str, str]:
+        """Return the names of the vehicles that have a device or a key, by VIN.
+
+        Their entities must exist even if the vehicles could not be stored.
+        """
+        names = {vin: one.title for vin, one in self.paired_subentries.items()}
+        if not self._provider.has_account:
+            return names
+        devices = dr.async_get(self._hass)
+        for device in dr.async_entries_for_config_entry(devices, self._entry.entry_id):
+            for domain, vin in device.identifiers:
+                if domain == DOMAIN and is_vin(vin) and vin not in self._other_vins():
+                    names.setdefault(vin, device.name or MANUFACTURER)
+        return names
+
     # Bluetooth
 
     @property
@@ -402,7 +420,9 @@ class VehicleManager:
         if self.too_many is not None:
             return
         utcnow = dt_util.utcnow()
-        change = self._account_vehicles.update(set(listed) - self._other_vins(), utcnow)
+        change = self._account_vehicles.update(
+            set(listed) - self._other_vins(), time.monotonic()
+        )
         self.async_update_each(
             partial(self._update_listed, listed=listed, utcnow=utcnow),
             [self.vehicles[vin] for vin in listed if vin in self.vehicles],

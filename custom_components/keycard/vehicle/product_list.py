@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import count
 
 from .parsing import section
 from .state import JsonObject, unwrap_response
 
-REMOVE_AFTER = timedelta(hours=24)
+# Seconds for which a vehicle is missing before it is removed.
+REMOVE_AFTER = 24 * 3600.0
 MIN_ANSWERS_TO_REMOVE = 3
 # A longer list cannot be a user's and is rejected.
 MAX_VEHICLES = 200
@@ -29,26 +29,29 @@ class AccountVehicles:
     """Vehicles of an account.
 
     A single empty or short list proves nothing: a vehicle is removed once it was
-    missing from all lists of a day, at least three.
+    missing from all lists of a day, at least three. Times are monotonic seconds: the
+    system clock may be set forward by a day.
     """
 
     known: set[str] = field(default_factory=set)
-    _missing: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    _missing: dict[str, tuple[float, int]] = field(default_factory=dict)
 
-    def update(self, listed: set[str], utcnow: datetime) -> ProductChange:
+    def update(self, listed: set[str], monotonic: float) -> ProductChange:
         """Update from the VINs of a list and return the change."""
         added = listed - self.known
         self.known |= added
         for vin in listed:
             self._missing.pop(vin, None)
-        removed = {vin for vin in self.known - listed if self._is_removed(vin, utcnow)}
+        removed = {
+            vin for vin in self.known - listed if self._is_removed(vin, monotonic)
+        }
         self.known -= removed
         return ProductChange(added=tuple(sorted(added)), removed=tuple(sorted(removed)))
 
-    def _is_removed(self, vin: str, utcnow: datetime) -> bool:
-        since, answers = self._missing.get(vin, (utcnow, 0))
-        self._missing[vin] = min(since, utcnow), answers + 1
-        if utcnow - since < REMOVE_AFTER or answers + 1 < MIN_ANSWERS_TO_REMOVE:
+    def _is_removed(self, vin: str, monotonic: float) -> bool:
+        since, answers = self._missing.get(vin, (monotonic, 0))
+        self._missing[vin] = since, answers + 1
+        if monotonic - since < REMOVE_AFTER or answers + 1 < MIN_ANSWERS_TO_REMOVE:
             return False
         del self._missing[vin]
         return True

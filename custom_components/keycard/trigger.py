@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+import time
 from typing import Any, ClassVar, override
 
 import voluptuous as vol
@@ -96,6 +97,9 @@ class OutageDurationTracker:
         self._attached_at = dt_util.utcnow()
         self._starting = hass.state is not CoreState.running
         self._triggered: dict[str, datetime] = {}
+        self._due: dict[str, tuple[datetime, float]] = {}
+        """Start of the last outage of an entity, and when it is due (monotonic)."""
+
         self._timers: dict[str, CALLBACK_TYPE] = {}
 
     @callback
@@ -120,10 +124,9 @@ class OutageDurationTracker:
             return
         if due <= self._active_since(entity_id) and not is_new:
             return
-        utcnow = dt_util.utcnow()
-        if utcnow < due:
+        if (left := self._seconds_left(entity_id, since)) > 0:
             self._timers[entity_id] = async_call_later(
-                self._hass, due - utcnow, self._timer_expired(entity_id, state)
+                self._hass, left, self._timer_expired(entity_id, state)
             )
             return
         self._triggered[entity_id] = since
@@ -137,6 +140,19 @@ class OutageDurationTracker:
             f"state of {entity_id}",
             context,
         )
+
+    def _seconds_left(self, entity_id: str, since: datetime) -> float:
+        """Return the seconds until an outage is due.
+
+        The system clock is read once, as it may be set during the outage.
+        """
+        known, due_at = self._due.get(entity_id, (None, 0.0))
+        monotonic = time.monotonic()
+        if known != since:
+            left = min(since + self._duration - dt_util.utcnow(), self._duration)
+            due_at = monotonic + left.total_seconds()
+            self._due[entity_id] = since, due_at
+        return due_at - monotonic
 
     def _timer_expired(
         self, entity_id: str, state: State

@@ -93,6 +93,27 @@ def test_clock_set_back_starts_no_month() -> None:
     assert month.counts[Charge.DATA] == 7
 
 
+def test_clock_that_was_ahead_keeps_the_calls_of_the_month() -> None:
+    month = spending(data=7)
+    month.add(Charge.DATA, datetime(2027, 3, 5, tzinfo=HOME))
+    month.add(Charge.DATA, datetime(2026, 10, 20, tzinfo=HOME))
+    assert month.month == datetime(2026, 10, 1, tzinfo=HOME)
+    assert month.counts[Charge.DATA] == 9
+    assert month.roll_month(datetime(2026, 11, 1, tzinfo=HOME))
+    assert not month.counts
+
+
+def test_clock_that_was_ahead_before_a_restart_stops_no_later_month() -> None:
+    stored = StoredUsage(month="2027-03-01", counts={"data": 7})
+    month = spending()
+    month.restore_usage(stored, OCTOBER)
+    month.add(Charge.DATA, OCTOBER)
+    assert month.counts[Charge.DATA] == 8
+    assert month.roll_month(datetime(2026, 11, 1, tzinfo=HOME))
+    assert not month.counts
+    assert month.month == datetime(2026, 11, 1, tzinfo=HOME)
+
+
 @pytest.mark.parametrize(
     ("now", "counts"),
     [

@@ -255,6 +255,25 @@ async def test_an_outage_that_lasts(
     assert ran.by == ["outage_started"] * expected
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+async def test_an_outage_that_lasts_while_the_clock_is_set(
+    home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns, hours: int
+) -> None:
+    await home.set_up_operational(watching_entry)
+    await automate(home, trigger_config("outage_started", OUTAGE, **{"for": 300}))
+    began = home.clock.monotonic()
+    home.simulator.apply(DOWN)
+    await home.run(120)
+    home.clock.shift_wall_clock(hours * 3600)
+    try:
+        # A change of the outage's scope.
+        home.simulator.apply({"na.api": "503 down", "na.status": "503 down"})
+        await home.until(lambda: bool(ran.by), within=300)
+    finally:
+        home.clock.shift_wall_clock(-hours * 3600)
+    assert 300 <= home.clock.monotonic() - began < 370
+
+
 async def test_a_reload_repeats_and_loses_no_event(
     home: HomeUnderTest, watching_entry: MockConfigEntry, ran: RecordedRuns
 ) -> None:

@@ -58,3 +58,8 @@ def test_the_first_move_is_free_and_old_ones_are_forgotten() -> None:
     fresh = Move(left=NA, at=NOW - timedelta(hours=2))
     old = Move(left=NA, at=NOW - timedelta(days=2))
     assert recent_moves([old, fresh], NOW) == [fresh]
+
+
+def test_moves_of_a_clock_that_was_a_year_ahead_are_forgotten() -> None:
+    ahead = Move(left=EU, at=NOW + timedelta(days=365))
+    assert recent_moves([ahead], NOW) == []

@@ -212,6 +212,19 @@ async def test_retry_after_a_date() -> None:
     assert answer.retry_after == pytest.approx(14 * 3600, abs=5)
 
 
+@pytest.mark.parametrize("epoch", [False, True])
+async def test_retry_after_a_date_with_a_wrong_clock(epoch: bool) -> None:
+    there = datetime(2031, 5, 4, tzinfo=UTC)
+    then = there + timedelta(minutes=2)
+    reset = str(int(then.timestamp())) if epoch else format_datetime(then, usegmt=True)
+    head = http(
+        "429 Slow down",
+        b"",
+        f"Retry-After: {reset}\r\nDate: {format_datetime(there, usegmt=True)}",
+    )
+    assert (await request_from(sending(head))).retry_after == 120
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [

@@ -451,6 +451,40 @@ def test_clock_far_ahead_does_not_keep_a_commanded_value_forever() -> None:
     assert state_of(car).locked is False
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["running", "restarted"])
+def test_newer_data_count_after_the_clock_is_set_back(stored: bool) -> None:
+    car = known()
+    ahead = NOW + timedelta(hours=2)
+    car.apply_bluetooth({"locked": True}, None, ahead)
+    car.mark_uncertain(["climate_on"], ahead)
+    if stored:
+        car = Vehicle.from_json(json.loads(json.dumps(car.to_json())))
+    now = NOW + timedelta(minutes=1)
+    car.apply_summary(summary("online"), now)
+    assert car.last_contact is not None
+    assert car.last_contact <= now
+    later = now + timedelta(minutes=1)
+    assert car.apply_data(data(later), later)
+    assert state_of(car).locked is False
+    assert state_of(car).climate_on is not None
+    assert car.uncertain_fields == frozenset()
+
+
+@pytest.mark.parametrize("seconds", [-7200, -31_536_000, -90])
+def test_sleep_continues_after_the_clock_is_set_back(seconds: float) -> None:
+    car = known()
+    car.apply_bluetooth({"front_trunk_open": False}, None, NOW)
+    now = NOW + timedelta(minutes=1)
+    car.apply_summary(summary("asleep"), now)
+    now += timedelta(seconds=seconds)
+    for _ in range(40):
+        now += timedelta(minutes=1)
+        car.apply_summary(summary("asleep"), now)
+        assert car.is_current(now)
+        assert "front_trunk_open" in car.fresh_fields(now)
+        assert car.is_connectivity_known(now)
+
+
 def test_a_command_to_a_car_without_data() -> None:
     car = Vehicle.from_vin(VIN)
     car.apply_command(Command.LOCK, {}, NOW)

@@ -39,6 +39,13 @@ class MonthlyUsage:
     budget: float | None = None
     month: datetime
     counts: Counter[Charge] = field(default_factory=Counter)
+    _clock_month: datetime | None = field(default=None, init=False, compare=False)
+    """The month that the system clock last showed."""
+
+    _previous: tuple[datetime, Counter[Charge]] | None = field(
+        default=None, init=False, compare=False
+    )
+    """The month before the current one, with its calls."""
 
     def add(self, charge: Charge, local_now: datetime) -> None:
         """Count a call."""
@@ -46,10 +53,24 @@ class MonthlyUsage:
         self.counts[charge] += 1
 
     def roll_month(self, local_now: datetime) -> bool:
-        """Start a new month if one has begun; a clock set back starts none."""
-        month = start_of_month(local_now)
-        if month.date() <= self.month.date():
+        """Start a new month if one has begun.
+
+        A clock that is set back starts none. If it had been ahead, the month continues
+        that it had left; if that is not known, the next month of the clock is new.
+        """
+        month, shown = start_of_month(local_now), self._clock_month
+        self._clock_month = month
+        if month.date() == self.month.date():
             return False
+        if month.date() < self.month.date():
+            if self._previous and self._previous[0].date() == month.date():
+                self.month, counts = self._previous
+                self.counts += counts
+                self._previous = None
+                return False
+            if shown is None or month.date() != end_of_month(shown).date():
+                return False
+        self._previous = self.month, self.counts.copy()
         self.month = month
         self.counts.clear()
         return True

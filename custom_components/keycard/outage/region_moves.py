@@ -43,5 +43,8 @@ def may_move(to: str, moves: Iterable[Move], utcnow: datetime) -> bool:
 
 
 def recent_moves(moves: Iterable[Move], utcnow: datetime) -> list[Move]:
-    """Return the moves that still restrict others."""
-    return [move for move in moves if utcnow - move.at < NEVER_BACK_WITHIN]
+    """Return the moves that still restrict others.
+
+    Those of a clock that was more than a day ahead would do so for too long.
+    """
+    return [move for move in moves if abs(utcnow - move.at) < NEVER_BACK_WITHIN]

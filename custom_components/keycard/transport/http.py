@@ -435,10 +435,12 @@ def _address_family(response: aiohttp.ClientResponse) -> socket.AddressFamily | 
 
 def _retry_after_from_headers(headers: Mapping[str, str]) -> float | None:
     """Return the longest delay that headers request, in seconds."""
-    if (seconds := _parse_retry_after(headers.get("Retry-After"))) is not None:
+    server_time = _parse_time(headers.get("Date")) or time.time()
+    seconds = _parse_retry_after(headers.get("Retry-After"), server_time)
+    if seconds is not None:
         return seconds
     resets = [
-        _parse_retry_after(value)
+        _parse_retry_after(value, server_time)
         for name, value in headers.items()
         if _RESET_HEADER.fullmatch(name)
     ]
@@ -448,23 +450,39 @@ def _retry_after_from_headers(headers: Mapping[str, str]) -> float | None:
 def _retry_after_from_body(body: str) -> float | None:
     """Return the delay that a body requests, in seconds."""
     match = _RETRY_IN_BODY.search(body)
-    return _parse_retry_after(match[1] or match[2]) if match else None
+    return _parse_retry_after(match[1] or match[2], time.time()) if match else None
 
 
-def _parse_retry_after(header: str | None) -> float | None:
-    """Parse a Retry-After header (seconds or a date) to seconds."""
+def _parse_retry_after(header: str | None, server_time: float) -> float | None:
+    """Parse a Retry-After header (seconds or a date) to seconds.
+
+    A date is compared with the server's own time (epoch): the system clock may be
+    wrong by days.
+    """
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        try:
+            seconds = float(int(header))
+        except ValueError, OverflowError:
+            return None
+        if seconds > _MIN_EPOCH_TIME:
+            seconds -= server_time
+    else:
+        if (at := _parse_time(header)) is None:
+            return None
+        seconds = at - server_time
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+
+
+def _parse_time(header: str | None) -> float | None:
+    """Parse a date of a header to seconds since the epoch."""
     if header is None:
         return None
     try:
-        if header.strip().isdecimal():
-            seconds = float(int(header))
-            if seconds > _MIN_EPOCH_TIME:
-                seconds -= time.time()
-        else:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        return parsedate_to_datetime(header).timestamp()
     except ValueError, OverflowError, OSError:
         return None
-    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
 
 
 def _encoding() -> str:

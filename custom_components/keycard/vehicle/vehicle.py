@@ -106,6 +106,9 @@ class Vehicle:
     _connectivity_at: datetime | None = field(default=None, init=False)
     """When the cloud last reported the connectivity state."""
 
+    _updated_at: datetime | None = field(default=None, init=False, compare=False)
+    """Time of the last update, by the system clock."""
+
     @classmethod
     def from_vin(
         cls,
@@ -245,6 +248,7 @@ class Vehicle:
         """Update from a `vehicle_data` response; return whether it was newer."""
         if not has_data(json) or not self._is_same_vehicle(json):
             return False
+        self._follow_clock(utcnow)
         fresh = replace(VehicleState.from_data(json), vin=self.id)
         if fresh.data_at is not None and fresh.data_at > utcnow + _MAX_CLOCK_SKEW:
             fresh = replace(fresh, data_at=None)
@@ -279,6 +283,7 @@ class Vehicle:
         summary = unwrap_response(json)
         if "state" not in summary or not self._is_same_vehicle(json):
             return
+        self._follow_clock(utcnow)
         state = self._state_or_empty()
         if (state, summary) != self._summarized:
             state = state.with_summary(json)
@@ -302,6 +307,7 @@ class Vehicle:
         """
         if not values:
             return
+        self._follow_clock(utcnow)
         previous = self._state_or_empty()
         self._mark_certain(values)
         self.state = self._with_low_charge_amps(replace(previous, **values))
@@ -357,7 +363,11 @@ class Vehicle:
 
     def mark_uncertain(self, names: Iterable[str], utcnow: datetime) -> None:
         """Make fields unknown that a command may have changed."""
-        self._uncertain |= dict.fromkeys(names, utcnow)
+        self._follow_clock(utcnow)
+        self._mark_uncertain(names, utcnow)
+
+    def _mark_uncertain(self, names: Iterable[str], since: datetime) -> None:
+        self._uncertain |= dict.fromkeys(names, since)
         if not self._uncertain:
             return
         unknown: dict[str, Any] = dict.fromkeys(self._uncertain)
@@ -367,6 +377,7 @@ class Vehicle:
         self, command: Command, params: Mapping[str, object], utcnow: datetime
     ) -> None:
         """Update from a command that the vehicle has executed."""
+        self._follow_clock(utcnow)
         previous = self._state_or_empty()
         changes = COMMANDS[command].effect(params, previous)
         self.state = replace(previous, **changes)
@@ -432,11 +443,36 @@ class Vehicle:
             vehicle._confirmed = _parse_times(json.get("confirmed"))
             vehicle.restored = True
             names = parse_names(json.get("unsettled")) & FIELDS.keys()
-            vehicle.mark_uncertain(names, vehicle.confirmed_at or _MIN_DATETIME)
+            vehicle._mark_uncertain(names, vehicle.confirmed_at or _MIN_DATETIME)
         return vehicle
 
     def _state_or_empty(self) -> VehicleState:
         return self.state or VehicleState(vin=self.id, model=self.model, year=self.year)
+
+    def _follow_clock(self, utcnow: datetime) -> None:
+        """Correct the times of earlier updates after the system clock was set back.
+
+        They would be later than all that is received until then.
+        """
+        before, self._updated_at = self._updated_at, utcnow
+        if before is None:
+            # It is unknown by how much the clock was set back since it was stored.
+            for times in (self._bluetooth_updated, self._uncertain):
+                times |= {name: utcnow for name, at in times.items() if at > utcnow}
+        elif utcnow < before:
+            self._shift_times(utcnow - before)
+
+    def _shift_times(self, by: timedelta) -> None:
+        for times in (self._bluetooth_updated, self._uncertain, self._confirmed):
+            times |= {
+                name: at + by for name, at in times.items() if at != _MIN_DATETIME
+            }
+        self._commanded_values = {
+            name: (at + by, value)
+            for name, (at, value) in self._commanded_values.items()
+        }
+        self.confirmed_at = self.confirmed_at and self.confirmed_at + by
+        self._connectivity_at = self._connectivity_at and self._connectivity_at + by
 
     def _confirm_sleep(self, utcnow: datetime) -> None:
         """Confirm the current fields of a sleeping vehicle.

@@ -1,6 +1,7 @@
 """Every text exists in every language, and is used."""
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 import re
 from unicodedata import east_asian_width
@@ -11,10 +12,20 @@ import yaml
 from homeassistant.const import Platform
 
 from custom_components.keycard.bluetooth.pairing_attempt import KEY_FILE, LISTENS_ONLY
-from custom_components.keycard.const import SUBENTRY_BLUETOOTH_KEY
+from custom_components.keycard.const import MODEL_NAMES, SUBENTRY_BLUETOOTH_KEY
+from custom_components.keycard.outage.endpoints import REGIONS
+from custom_components.keycard.outage.models import (
+    OUTAGES,
+    MissingEvidence,
+    Scope,
+    Status,
+    Subsystem,
+)
+from custom_components.keycard.outage.outage_log import NoticeType
 from custom_components.keycard.runtime import commands
 from custom_components.keycard.transport.bluetooth_pairing import PairingResult
 from custom_components.keycard.transport.result import BluetoothError, CommandRejection
+from custom_components.keycard.vehicle.keys import UNKNOWN_MODEL
 
 from .repository_files import (
     KEYCARD,
@@ -41,7 +52,7 @@ CENTRAL_ABORTS = {
 # Names, which no language translates
 NAMES = {
     *("Cybertruck", "Model 3", "Model S", "Model X", "Model Y", "HomeLink"),
-    *("Tesla", "Teslemetry", "Tessie", "Bluetooth"),
+    *("Tesla", "Teslemetry", "Tessie", "Bluetooth", "API"),
 }
 # Words that are the same in English and in another language
 COGNATES = {
@@ -62,6 +73,7 @@ COGNATES = {
     "Online": {"da", "de", "it", "nl", "pl", "pt-BR", "sv"},
     "Person": {"de"},
     "Region": {"da", "de", "nb", "pl", "sv"},
+    "Servers": {"nl"},
     "Software": {"da", "de", "es", "it", "nl", "pt-BR"},
     "Start": {"da", "nb", "sv"},
     "Status": {"da", "de", "nb", "nl", "pl", "pt-BR", "sv"},
@@ -280,6 +292,47 @@ def test_translation_keys_of_entities_have_texts() -> None:
         and not has_path(english, "entity", path.stem, node.value.value)
     ]
     assert missing == []
+
+
+ATTRIBUTE_VALUES: dict[tuple[str, str, str], Collection[str]] = {
+    ("event", "outage", "notice"): {*NoticeType},
+    ("event", "outage", "status"): {*Status},
+    ("event", "outage", "scope"): {*Scope},
+    ("sensor", "last_outage", "status"): {*OUTAGES},
+    ("sensor", "last_outage", "scope"): {*Scope},
+    ("sensor", "last_outage_length", "status"): {*OUTAGES},
+    ("sensor", "last_outage_length", "scope"): {*Scope},
+    ("sensor", "status", "planes"): {*Subsystem},
+    ("sensor", "status", "elsewhere"): {*REGIONS},
+    ("sensor", "status", "models"): {*MODEL_NAMES, UNKNOWN_MODEL},
+    ("sensor", "status", "missing"): {*MissingEvidence},
+    ("sensor", "connection", "reachable"): {"true", "false"},
+    ("sensor", "connection", "screen_over_bluetooth"): {"true", "false"},
+}
+
+
+@pytest.mark.parametrize(("platform", "key", "attribute"), ATTRIBUTE_VALUES)
+def test_values_of_attributes_have_texts(
+    platform: str, key: str, attribute: str
+) -> None:
+    path = ("entity", platform, key, "state_attributes", attribute, "state")
+    values = ATTRIBUTE_VALUES[platform, key, attribute]
+    assert keys_at(translations("en"), *path) == values
+
+
+def test_whether_a_drill_is_shown_is_answered_by_yes_or_no() -> None:
+    shown = [
+        path
+        for path, _ in strings(translations("en"))
+        if ".state_attributes.drill." in path
+    ]
+    entities = {path.partition(".state_attributes.")[0] for path in shown}
+    parts = ("name", "state.true", "state.false")
+    assert sorted(shown) == sorted(
+        f"{entity}.state_attributes.drill.{part}"
+        for entity in entities
+        for part in parts
+    )
 
 
 @pytest.mark.parametrize("table", ["exceptions", "issues"])

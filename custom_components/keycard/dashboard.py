@@ -286,8 +286,16 @@ class _ViewBuilder:
                 SENSOR_DOMAIN, cloud, "outage_since", **_visible_while_on(outage)
             ),
             *self._tile(SENSOR_DOMAIN, cloud, "scope", **_visible_while_on(outage)),
-            *self._tile(BINARY_SENSOR_DOMAIN, cloud, "api_reachable", color="green"),
-            *self._tile(SENSOR_DOMAIN, cloud, "uptime_30_days", color="green"),
+            *self._tile(
+                BINARY_SENSOR_DOMAIN,
+                cloud,
+                "api_reachable",
+                color="green",
+                **_FULL_WIDTH,
+            ),
+            *self._tile(
+                SENSOR_DOMAIN, cloud, "uptime_30_days", color="green", **_FULL_WIDTH
+            ),
             *self._region_card(outage),
         )
 
@@ -350,7 +358,9 @@ class _ViewBuilder:
         return _section(
             name,
             "mdi:car",
-            *self._tile(SENSOR_DOMAIN, vehicle_id, "connection", color="blue"),
+            *self._tile(
+                SENSOR_DOMAIN, vehicle_id, "connection", color="blue", **_FULL_WIDTH
+            ),
             *self._tile(SENSOR_DOMAIN, vehicle_id, "last_contact"),
             *self._lock_tiles(vehicle_id, name),
             *self._tile(
@@ -359,6 +369,7 @@ class _ViewBuilder:
                 "battery_level",
                 features=[{"type": "bar-gauge"}],
                 color="green",
+                **_FULL_WIDTH,
             ),
         )
 

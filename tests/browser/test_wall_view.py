@@ -2,6 +2,7 @@
 
 import asyncio
 from io import BytesIO
+import json
 from pathlib import Path
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard import coordinator, dashboard
 from tests.conftest import WATCHED_CARS, SetUp, assessment_status, until
+from tests.repository_files import LANGUAGES, strings, translations
 
 from .conftest import WALL, Frontend
 
@@ -60,6 +62,37 @@ FITS_A_PHONE = """(() => {
     && banners.every((box) => box.right <= 390
       && box.bottom < Math.min(...others, innerHeight));
 })()"""
+
+# Texts of tiles of half and of full width.
+HALF = tuple(
+    f"entity.sensor.{key}." for key in ("outage_since", "scope", "last_contact")
+)
+FULL = (
+    "entity.binary_sensor.api_reachable.",
+    *(f"entity.sensor.{key}." for key in ("status", "uptime_30_days", "connection")),
+)
+# Returns the texts that do not fit into the narrowest or into the widest tile.
+CUT_TEXTS = """
+const parts = visible("hui-tile-card").flatMap((tile) => everything(tile.shadowRoot));
+const name = parts.filter((part) => part.className === "primary");
+const state = parts.filter((part) => part.localName === "state-display");
+const width = (part) => part.parentElement.clientWidth;
+const limit = Math[MOST](...name.map(width));
+return TEXTS.filter(([kind, text]) => {
+  const probe = document.createElement("span");
+  probe.textContent = text;
+  const style = getComputedStyle({name, state}[kind][0]);
+  for (const property of ["font", "letterSpacing"]) {
+    probe.style[property] = style[property];
+  }
+  probe.style.position = "absolute";
+  probe.style.whiteSpace = "nowrap";
+  document.body.append(probe);
+  const cut = probe.getBoundingClientRect().width > limit;
+  probe.remove();
+  return cut;
+});
+"""
 
 
 @pytest.fixture
@@ -133,6 +166,30 @@ async def test_three_cars(frontend: Frontend, three_cars: None) -> None:
             assert key in text
     await frontend.page.resize(390, 844, mobile=True)
     await frontend.page.until(f"return {FITS_A_PHONE}")
+
+
+@pytest.mark.parametrize(("tiles", "width"), [(HALF, "min"), (FULL, "max")])
+async def test_no_text_of_a_tile_is_cut_on_a_phone(
+    hass: HomeAssistant,
+    frontend: Frontend,
+    three_cars: None,
+    tiles: tuple[str, ...],
+    width: str,
+) -> None:
+    hass.states.async_set("binary_sensor.tesla_cloud_outage", "on")
+    await frontend.open(WALL, 390, 844)
+    await frontend.page.until("return visible('hui-tile-card').length >= 5")
+    await frontend.page.until("return document.fonts.status === 'loaded'")
+    texts = [
+        ("state" if ".state." in path else "name", text)
+        for language in LANGUAGES
+        for path, text in strings(translations(language))
+        if path.startswith(tiles) and ".state_attributes." not in path
+    ]
+    assert len(texts) > 10 * len(LANGUAGES)
+    script = CUT_TEXTS.replace("MOST", json.dumps(width))
+    cut = await frontend.page.evaluate(script.replace("TEXTS", json.dumps(texts)))
+    assert cut == []
 
 
 async def test_an_update_is_loaded(

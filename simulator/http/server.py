@@ -283,8 +283,8 @@ class Listener:
         size = len(body) // _PIECES + 1 if seconds else len(body)
         for start in range(0, len(body), size or 1):
             if start:
-                # The client has headers: it has no request in progress any more.
-                with self._traffic.pause():
+                # A client that records answers waits for the whole body.
+                with self._traffic.hold():
                     await asyncio.sleep(seconds / _PIECES)
             await response.write(body[start : start + size])
 

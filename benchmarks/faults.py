@@ -42,6 +42,7 @@ ERRORS = {
     "huge": "huge",
     "other types": "types",
     "empty body": "200",
+    "204": "204",
     "null": "200 null",
     "list": "200 [1]",
     "null response": '200 {"response":null}',
@@ -85,7 +86,6 @@ NETWORK = {
 ODD = {
     "404": "404 not found",
     "418": "418",
-    "204": "204",
     "304": "304",
     "no cars": "empty",
     "a little slow": "slow:4",

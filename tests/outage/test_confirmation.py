@@ -142,6 +142,16 @@ def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
     assert status(home) is Status.OPERATIONAL
 
 
+def test_commands_to_a_car_that_is_out_of_reach_for_all_calls(home: Home) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.api@model3": "503 vehicle is not available"})
+    home.command("Ada")
+    home.run(SETTLED + 20)
+    home.command("Ada")
+    home.run(SETTLED + 600)
+    assert statuses(home) == []
+
+
 def test_refused_commands_are_forgotten_after_an_hour(home: Home) -> None:
     settle(home, ADA)
     change(home, {"na.commands": "503 vehicle is not available"})

@@ -15,7 +15,7 @@ from .confirmation import (
     Health,
     HealthTracker,
 )
-from .evidence import Classification, Evidence, Reason, Subject, Verdict
+from .evidence import Classification, Evidence, Reason, RequestType, Subject, Verdict
 from .models import Subsystem
 
 # Seconds after which calls are repeated to confirm or dismiss a suspicion.
@@ -200,8 +200,13 @@ class VehicleCallHealth:
         if subsystem is Subsystem.DATA:
             self._schedule_data_call(evidence, track)
         if peculiar:
-            passed_on = self.third_party and subsystem is Subsystem.DATA
-            return False if passed_on else self._observe_api_working(evidence)
+            if self.third_party and subsystem is Subsystem.DATA:
+                return False
+            began_api = self._observe_api_working(evidence)
+            if began and evidence.classification.reason is Reason.COMMANDS_FAIL:
+                # Check whether the vehicle has just gone out of reach.
+                self.request_now(evidence.at)
+            return began_api
         if began:
             # Check whether only this subsystem fails.
             self.request_now(evidence.at)
@@ -210,6 +215,9 @@ class VehicleCallHealth:
     def _observe_other_subject(self, evidence: Evidence) -> bool:
         if evidence.classification.reason in (Reason.ASLEEP, Reason.IN_SERVICE):
             self.waive_recovery_proof()
+            if evidence.request_type is not RequestType.COMMAND:
+                # It is out of reach for all calls: commands do not fail by themselves.
+                self.trackers[Subsystem.COMMANDS].dismiss()
         if evidence.classification.subject is Subject.ACCOUNT and not self.api.down:
             # Tesla itself refused, so its cloud works.
             return self._observe_api_working(evidence)

@@ -64,7 +64,10 @@ async def connected(
 ) -> AsyncIterator[Events]:
     """Connect to the stream."""
     url = f"{sim.urls['teslemetry']}/sse"
-    async with session.get(url, headers=headers(sim), params=query) as response:
+    # The client of Teslemetry announces a body in chunks, and sends none.
+    async with session.get(
+        url, headers=headers(sim), params=query, chunked=True
+    ) as response:
         assert response.status == 200
         assert response.content_type == "text/event-stream"
         yield Events(response)

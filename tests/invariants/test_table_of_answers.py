@@ -24,6 +24,8 @@ FAILS = "outage"
 FINE = "operational"
 ACCOUNT = "account_problem"
 
+TESLA = tuple(provider for provider in PROVIDERS if provider not in SERVICES)
+
 
 def is_third_party(provider: str) -> bool:
     """Return whether calls go to a third party."""
@@ -63,12 +65,31 @@ class Case:
     def _subjects(self, provider: str) -> tuple[str, ...]:
         return (f"{provider}.api",) if is_third_party(provider) else self.subjects
 
-    async def end(self, home: HomeUnderTest, provider: str) -> None:
-        """Reset all conditions and wait out the requested pause."""
+    async def end(
+        self,
+        home: HomeUnderTest,
+        entry: MockConfigEntry,
+        provider: str,
+        lock: str | None = None,
+    ) -> None:
+        """Reset all conditions; soon after the requested pause all is well again.
+
+        `lock` is the state that the lock has then, if it is known.
+        """
+
+        def is_well() -> bool:
+            return (
+                status_of(entry) == "operational"
+                and lock in {None, home.states().get(LOCK)}
+                and repairs(home) == {}
+            )
+
         home.simulator.apply(dict.fromkeys(self._subjects(provider), "ok"))
         pause = self.answer.removeprefix("retry-after:")
-        await home.run(float(pause) if pause.isdigit() else 60)
-        await home.run(960)
+        await home.until(is_well, 960 + (float(pause) if pause.isdigit() else 60))
+        await home.run(65)
+        assert is_well()
+        assert_available(home)
 
 
 CASES = {
@@ -187,18 +208,30 @@ CASES = {
     "timeout": Case(answer="timeout", status=FAILS, error="command_unconfirmed"),
     "empty": Case(answer="empty", status=FINE, error=None, executed=1),
 }
-# Tesla's answers, and those of a third party.
-REPAIR_PROVIDERS = ("compatible", "teslemetry")
-each_provider = pytest.mark.parametrize("provider", PROVIDERS)
-each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+def each_case(*, restart: bool) -> pytest.MarkDecorator:
+    """Parametrize a test with each case, from Tesla and from a third party.
+
+    Whose answer it is decides its meaning: of the two providers of each kind, one
+    gives it while running, and the other at a restart.
+    """
+    return pytest.mark.parametrize(
+        ("case", "provider"),
+        [
+            pytest.param(case, provider, id=f"{name}-{provider}")
+            for number, (name, case) in enumerate(CASES.items())
+            for of_kind in (TESLA, SERVICES)
+            for provider in [of_kind[(number + restart) % len(of_kind)]]
+        ],
+    )
 
 
 # By error of an unlock. An unconfirmed one may have been executed: no state is claimed.
 _STATES_AFTER = {None: "unlocked", "command_unconfirmed": "unknown"}
 
 
-@each_provider
-@each_case
+@each_case(restart=False)
 async def test_while_running_and_at_a_command(
     home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
@@ -229,17 +262,11 @@ async def test_while_running_and_at_a_command(
     assert_no_errors(caplog)
 
     # The cloud works again, and the state of the car is shown.
-    await case.end(home, provider)
-    assert status_of(entry) == "operational"
-    shown = home.hass.states.get(LOCK)
-    assert shown is not None
-    assert shown.state == ("unlocked" if case.executed else "locked")
-    assert_available(home)
+    await case.end(home, entry, provider, "unlocked" if case.executed else "locked")
     assert_no_errors(caplog)
 
 
-@each_provider
-@each_case
+@each_case(restart=True)
 async def test_at_the_first_start_and_at_a_restart(
     home: HomeUnderTest,
     caplog: pytest.LogCaptureFixture,
@@ -258,10 +285,7 @@ async def test_at_the_first_start_and_at_a_restart(
     assert_available(home)
     assert_no_errors(caplog)
 
-    await case.end(home, provider)
-    assert status_of(entry) == "operational"
-    assert home.states()[LOCK] == "locked"
-    assert_available(home)
+    await case.end(home, entry, provider, "locked")
     assert_no_errors(caplog)
 
     before = home.states()
@@ -286,12 +310,9 @@ async def test_at_the_first_start_and_at_a_restart(
     assert_no_errors(caplog)
     assert home.states()[LOCK] == "locked"
 
-    if provider in REPAIR_PROVIDERS:
-        await check_repairs(home, entry, case)
-        await case.end(home, provider)
-        assert repairs(home) == {}
-        assert_available(home)
-        assert_no_errors(caplog)
+    await check_repairs(home, entry, case)
+    await case.end(home, entry, provider)
+    assert_no_errors(caplog)
 
 
 async def check_repairs(

@@ -59,7 +59,7 @@ internet fails {failures} times for 1 to 60 min (refuse, timeout, reset, names,
 portal, certificates), a third of these come back with a stutter; what is under way
 then hangs or breaks off, and comes through or not when it is back. A burst of
 {burst:.0f} s every {every:.0f} min on average, at home or in the region of Tesla.
-Besides: ten slow times, the maker's hosts blocked by name, by null address, by a
+Besides: ten slow times, Tesla's hosts blocked by name, by null address, by a
 foreign certificate or by 403 HTML, quotas and refusals (403, 412, 429 for up to 14
 h), answers that cars sleep, one car's data refused, limited or said to be offline,
 each unrelated host down for hours, twelve jumps of the wall clock and twelve

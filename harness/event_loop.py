@@ -22,7 +22,7 @@ IDLE_ROUNDS = 6
 WAIT_SECONDS = 0.05
 
 # Home Assistant instance of a task, inherited by the tasks and timers it creates.
-INSTANCE: ContextVar[object | None] = ContextVar("OWNER", default=None)
+INSTANCE: ContextVar[object | None] = ContextVar("INSTANCE", default=None)
 
 
 class Network(Protocol):

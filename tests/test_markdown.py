@@ -48,7 +48,7 @@ def descriptions(language: str) -> dict[str, str]:
 
 
 def rendered_text(text: str, *allowed: str) -> str:
-    """Render Markdown and return its text; fail for markup beyond `own`."""
+    """Render Markdown and return its text; fail for markup that is not allowed."""
     assert not BARE.search(text)
     shown: list[str] = []
     for block in (

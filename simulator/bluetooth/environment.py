@@ -128,9 +128,9 @@ class BluetoothEnvironment:
             listener()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` when a car enters or leaves the range; return a callback.
+        """Call a listener when a car enters or leaves the range.
 
-        The returned callback ends the subscription.
+        Return a function that ends the subscription.
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)

@@ -164,7 +164,7 @@ class Computer:
     ) -> RoutableMessage:
         """Return an answer, sealed if the client requested encryption.
 
-        With `names_request` it has a `request_uuid`, whichever computer answers.
+        With `with_request_uuid`, it has the UUID of the request.
         """
         reply = self._reply(message)
         if with_request_uuid:

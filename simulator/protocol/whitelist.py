@@ -167,7 +167,7 @@ class Whitelist:
     ) -> None:
         """Request to add a key, which waits for a keycard on the console.
 
-        `then` is called with the result.
+        `on_result` is called with the result.
         """
         self.pending = Entry(
             point=public_point(key), role=role, form_factor=form_factor

@@ -34,7 +34,7 @@ class Billing(StrEnum):
 class Tariff:
     """Prices of a provider, in calls per US dollar.
 
-    `free` is the monthly credit in US dollars. With `cached`, reading data is free and
+    `monthly_credit` is in US dollars. With `cached`, reading data is free and
     refreshing them is billed. `since` is the date from which the prices apply
     (ISO 8601), `source` the page that lists them.
     """

@@ -49,7 +49,7 @@ class CertificateSteps(KeycardFlow):
     ) -> tuple[ConnectionCheck, str | None]:
         """Check a server, and return the fingerprint that is pinned for it, if any.
 
-        `known` is the fingerprint of the entry that this flow changes. A certificate
+        `known_fingerprint` is that of the entry that this flow changes. A certificate
         of a trusted authority needs no pin.
         """
         check = ConnectionCheck(error=CERTIFICATE)

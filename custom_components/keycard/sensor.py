@@ -107,17 +107,6 @@ class VehicleSensorDescription(SensorEntityDescription, VehicleEntityDescription
     attributes_fn: Callable[[VehicleData], dict[str, Any]] | None = None
 
 
-def _status_attributes(data: CloudData) -> dict[str, Any]:
-    """Return the details of an assessment."""
-    assessment = data.assessment
-    return {
-        "planes": [subsystem.value for subsystem in assessment.subsystems],
-        "elsewhere": list(assessment.other_regions),
-        "models": list(assessment.models),
-        "missing": [missing.value for missing in assessment.missing_evidence],
-    }
-
-
 def _usable(
     value_fn: Callable[[VehicleState], SensorValue],
 ) -> Callable[[VehicleData], SensorValue]:
@@ -223,7 +212,7 @@ CLOUD_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[status.value for status in Status],
         value_fn=lambda data: data.assessment.status.value,
-        attributes_fn=_status_attributes,
+        attributes_fn=lambda data: data.assessment.details(),
     ),
     CloudSensorDescription(
         key="scope",

@@ -272,10 +272,7 @@ def build_status(hass: HomeAssistant, entry: KeycardConfigEntry) -> dict[str, An
         "drill": cloud.drill,
         "status": assessment.status.value,
         "scope": assessment.scope.value,
-        "planes": [subsystem.value for subsystem in assessment.subsystems],
-        "elsewhere": list(assessment.other_regions),
-        "models": list(assessment.models),
-        "missing": [missing.value for missing in assessment.missing_evidence],
+        **assessment.details(),
         "since": assessment.since and assessment.since.isoformat(),
         "affected_cars": [
             vehicle.vehicle.title

@@ -81,3 +81,12 @@ class Assessment:
     def warning(self) -> bool:
         """Return whether another region fails while the user's is fine."""
         return self.status is Status.OPERATIONAL and bool(self.other_regions)
+
+    def details(self) -> dict[str, list[str]]:
+        """Return the details of the status under the names of their attributes."""
+        return {
+            "planes": [subsystem.value for subsystem in self.subsystems],
+            "elsewhere": list(self.other_regions),
+            "models": list(self.models),
+            "missing": [missing.value for missing in self.missing_evidence],
+        }

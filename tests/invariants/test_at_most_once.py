@@ -134,7 +134,7 @@ async def test_a_car_that_refuses_says_why(
     assert_explained(error)
 
 
-async def test_commands_that_fail_alone_are_a_failure_of_their_plane(
+async def test_commands_that_fail_alone_are_a_failure_of_their_subsystem(
     home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)

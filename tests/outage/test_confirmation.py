@@ -122,7 +122,7 @@ def test_the_internet_fails_and_comes_back_with_a_stutter(
     assert status(home) is Status.OPERATIONAL
 
 
-def test_two_refused_commands_tell_of_the_command_plane(home: Home) -> None:
+def test_two_refused_commands_tell_of_the_subsystem_of_commands(home: Home) -> None:
     settle(home, ADA, CY)
     change(home, {"na.commands@model3": "503 vehicle is not available"})
     home.command("Ada")

@@ -346,17 +346,17 @@ async def test_refused(unused_port: int) -> None:
 @pytest.mark.parametrize(
     ("host", "addresses", "failure", "family"),
     [
-        ("maker.example", ["192.0.2.7"], Failure.REFUSED, socket.AF_INET),
-        ("maker.example", ["2001:db8::7"], Failure.REFUSED, socket.AF_INET6),
-        ("maker.example", ["2001:db8::7", "192.0.2.7"], Failure.REFUSED, None),
-        ("maker.example", ["0.0.0.0"], Failure.ADDRESS, socket.AF_INET),
-        ("maker.example", ["192.0.2.7", "::"], Failure.ADDRESS, None),
-        ("maker.example", ["192.168.1.2"], Failure.ADDRESS, socket.AF_INET),
-        ("maker.example", ["172.31.0.1"], Failure.ADDRESS, socket.AF_INET),
-        ("maker.example", ["172.32.0.1"], Failure.REFUSED, socket.AF_INET),
-        ("maker.example", ["fe80::1%2"], Failure.ADDRESS, socket.AF_INET6),
-        ("maker.example", ["fd00::1"], Failure.ADDRESS, socket.AF_INET6),
-        ("maker.example", ["::ffff:10.0.0.1"], Failure.ADDRESS, socket.AF_INET6),
+        ("tesla.example", ["192.0.2.7"], Failure.REFUSED, socket.AF_INET),
+        ("tesla.example", ["2001:db8::7"], Failure.REFUSED, socket.AF_INET6),
+        ("tesla.example", ["2001:db8::7", "192.0.2.7"], Failure.REFUSED, None),
+        ("tesla.example", ["0.0.0.0"], Failure.ADDRESS, socket.AF_INET),
+        ("tesla.example", ["192.0.2.7", "::"], Failure.ADDRESS, None),
+        ("tesla.example", ["192.168.1.2"], Failure.ADDRESS, socket.AF_INET),
+        ("tesla.example", ["172.31.0.1"], Failure.ADDRESS, socket.AF_INET),
+        ("tesla.example", ["172.32.0.1"], Failure.REFUSED, socket.AF_INET),
+        ("tesla.example", ["fe80::1%2"], Failure.ADDRESS, socket.AF_INET6),
+        ("tesla.example", ["fd00::1"], Failure.ADDRESS, socket.AF_INET6),
+        ("tesla.example", ["::ffff:10.0.0.1"], Failure.ADDRESS, socket.AF_INET6),
         ("proxy.lan", ["192.168.1.2"], Failure.REFUSED, socket.AF_INET),
         ("proxy", ["192.168.1.2"], Failure.REFUSED, socket.AF_INET),
     ],
@@ -389,7 +389,7 @@ async def test_name_not_found() -> None:
 
     connector = aiohttp.TCPConnector(resolver=Unknown())
     async with aiohttp.ClientSession(connector=connector) as session:
-        answer = await request(session, "GET", "https://maker.example/status")
+        answer = await request(session, "GET", "https://tesla.example/status")
     assert answer.failure is Failure.NAME
 
 
@@ -400,7 +400,7 @@ async def test_hanging_lookup(
 ) -> None:
     lookup_of(monkeypatch)
     async with serving(sending(hang=True, arrived=deadlines.expire)) as port:
-        answer = await request(named_session, "GET", f"http://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"http://tesla.example:{port}/")
     assert answer.failure is Failure.NAME
 
 
@@ -408,7 +408,7 @@ async def test_certificate_of_another_host(
     tmp_path: Path, named_session: aiohttp.ClientSession
 ) -> None:
     async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
-        answer = await request(named_session, "GET", f"https://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"https://tesla.example:{port}/")
     assert (answer.failure, answer.status) == (Failure.CERTIFICATE, None)
 
 
@@ -419,7 +419,7 @@ async def test_certificate_behind_a_null_address(
 ) -> None:
     lookup_of(monkeypatch, "0.0.0.0")
     async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
-        answer = await request(named_session, "GET", f"https://maker.example:{port}/")
+        answer = await request(named_session, "GET", f"https://tesla.example:{port}/")
     assert answer.failure is Failure.ADDRESS
 
 
@@ -437,7 +437,7 @@ async def test_plain_text_instead_of_tls() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "status", "ftp://maker.example/", "http://", "http://[::/", "http://a:99999/"],
+    ["", "status", "ftp://tesla.example/", "http://", "http://[::/", "http://a:99999/"],
 )
 async def test_invalid_urls_are_failures(url: str) -> None:
     async with aiohttp.ClientSession() as session:
@@ -450,7 +450,7 @@ async def test_closed_session() -> None:
     assert (await request(session, "GET", "http://127.0.0.1/")).failure is Failure.OTHER
 
 
-KEY = ConnectionKey("maker.example", 443, True, True, None, None, None)
+KEY = ConnectionKey("tesla.example", 443, True, True, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -500,7 +500,7 @@ async def test_rare_errors(
 
     lookup_of(monkeypatch, "192.0.2.7")
     async with aiohttp.ClientSession(middlewares=(fail,)) as session:
-        answer = await request(session, "POST", "https://maker.example/")
+        answer = await request(session, "POST", "https://tesla.example/")
     assert (answer.failure, answer.status) == (failure, None)
 
 

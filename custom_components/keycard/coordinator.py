@@ -145,6 +145,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             region=self._region,
             third_party=third_party,
             issues_tokens=provider.issues_tokens,
+            renews_tokens=credentials.session is not None,
             monotonic=time.monotonic(),
             vehicle_ids=vehicles.keys(),
             stale_data=StaleDataDetector(direct=DIRECT_INTEGRATIONS),

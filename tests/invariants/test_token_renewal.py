@@ -384,3 +384,23 @@ async def test_a_service_that_took_the_sign_in_back(home: HomeUnderTest) -> None
     await home.run(SOON + 180)
     assert home.reauths() == 1
     assert status_of(entry) == "account_problem"
+
+
+@pytest.mark.parametrize(
+    "answer", ['200 {"response":null}', "200 [1]", "types", "portal", "retry-after:120"]
+)
+async def test_an_expired_token_that_cannot_be_renewed_proves_nothing(
+    home: HomeUnderTest, answer: str
+) -> None:
+    entry = await fleet_entry(home.hass, home.simulator)
+    await home.set_up_operational(entry)
+    subjects = ("auth.token", "auth.authorize")
+    home.simulator.apply(dict.fromkeys(subjects, answer))
+    await home.run(20)
+    home.simulator.set_token("expired")
+    await home.run(300)
+    assert status_of(entry) != "account_problem"
+    home.simulator.apply(dict.fromkeys(subjects, "ok"))
+    await home.run(300)
+    assert status_of(entry) == "operational"
+    assert home.reauths() == 0

@@ -87,9 +87,17 @@ class AccountStatus:
     """The vehicles of the account, as far as they are known."""
 
     auth_invalid: bool = False
+    renews_tokens: bool = False
+    """Whether access tokens expire and are renewed."""
+
     _refusals: dict[Key, _Refusal] = field(default_factory=dict)
     _auth_refusal: Evidence | None = None
     _auth_refused_at: float | None = None
+    _renewed_at: float = float("-inf")
+
+    def observe_renewal(self, monotonic: float) -> None:
+        """Update from a renewal of the access token."""
+        self._renewed_at = monotonic
 
     def observe_answer(self, evidence: Evidence) -> bool:
         """Update from a call; return whether it may be an auth failure."""
@@ -165,7 +173,8 @@ class AccountStatus:
     def evaluate_auth(self, *, sign_in_healthy: bool) -> None:
         """Set `auth_invalid` once a refused sign-in is proven.
 
-        A plain 401 must repeat, as Tesla also returns them during outages.
+        A plain 401 must repeat, as Tesla also returns them during outages, with a token
+        that was renewed in between: one that has expired proves nothing.
         """
         if (
             self._auth_refusal is None
@@ -173,7 +182,9 @@ class AccountStatus:
             or not sign_in_healthy
         ):
             return
-        repeated = self._auth_refusal.sent_at - self._auth_refused_at >= _PROOF_AFTER
+        refused_at, sent_at = self._auth_refused_at, self._auth_refusal.sent_at
+        renewed = not self.renews_tokens or refused_at <= self._renewed_at <= sent_at
+        repeated = renewed and sent_at - refused_at >= _PROOF_AFTER
         if self._auth_refusal.classification.reason is Reason.SIGN_IN or repeated:
             self.auth_invalid = True
 

@@ -56,19 +56,23 @@ class OutageDetector:
         third_party: bool,
         monotonic: float,
         issues_tokens: bool = False,
+        renews_tokens: bool = False,
         vehicle_ids: Collection[str] = (),
         stale_data: StaleDataDetector | None = None,
     ) -> None:
         """Initialize for a region; `third_party` if a third party answers calls.
 
-        It `issues_tokens` of its own, or forwards those of Tesla. `vehicle_ids` are
-        those of the account, which may change.
+        It `issues_tokens` of its own, or forwards those of Tesla. The account
+        `renews_tokens`, or has one without an end. `vehicle_ids` are those of the
+        account, which may change.
         """
         self.host_monitor = watch
         self.region = region
         self.third_party = third_party
         self.issues_tokens = issues_tokens
-        self.account = AccountStatus(vehicle_ids=vehicle_ids)
+        self.account = AccountStatus(
+            vehicle_ids=vehicle_ids, renews_tokens=renews_tokens
+        )
         self.stale_data = stale_data or StaleDataDetector()
         self.assessment = Assessment(missing_evidence=(MissingEvidence.FIRST_ANSWER,))
         self._calls = AccountCallHealth(third_party=third_party)

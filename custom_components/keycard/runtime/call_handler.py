@@ -156,6 +156,7 @@ class ApiCallHandler:
         """Update the detector from a token refresh; `failure` is None if it worked."""
         if failure is None:
             monotonic = time.monotonic()
+            self.detector.account.observe_renewal(monotonic)
             evidence = Evidence(classification=RENEWED, sent_at=monotonic, at=monotonic)
         else:
             # An answer of 200 failed because it held no usable token.

@@ -368,3 +368,42 @@ def test_new_data_reset_the_interval() -> None:
     assert due(car(speed=31), 10) == 4 * DRIVING_INTERVAL
     due.schedule.record_result(is_new=True)
     assert due(car(speed=31), 10) == DRIVING_INTERVAL
+
+
+def test_failed_polls_are_retried_with_growing_delays() -> None:
+    schedule, monotonic, delays = DataPollSchedule(), 0.0, []
+    for _ in range(5):
+        schedule.record_poll(monotonic)
+        schedule.record_result(is_new=False, failed=True)
+        due = schedule.next_poll_at(
+            car(), pace=Pace.BALANCED, year=2022, monotonic=monotonic
+        )
+        delays.append(due - monotonic)
+        monotonic = due
+    assert delays == [180.0, 180.0, 360.0, 720.0, IDLE_INTERVAL]
+    schedule.record_poll(monotonic)
+    schedule.record_result(is_new=True)
+    due = schedule.next_poll_at(
+        car(), pace=Pace.BALANCED, year=2022, monotonic=monotonic
+    )
+    assert due - monotonic == IDLE_INTERVAL
+
+
+@pytest.mark.parametrize(("factor", "delay"), [(2.0, 720.0), (inf, inf)])
+def test_retries_are_bounded_by_the_budget(factor: float, delay: float) -> None:
+    schedule = DataPollSchedule()
+    schedule.record_poll(0.0)
+    schedule.record_result(is_new=False, failed=True)
+    due = schedule.next_poll_at(
+        car(), pace=Pace.BALANCED, year=2022, interval_factor=factor, monotonic=0.0
+    )
+    assert due == delay
+
+
+def test_failed_polls_of_a_car_that_is_asleep_are_not_retried() -> None:
+    schedule = DataPollSchedule()
+    schedule.record_poll(0.0)
+    schedule.record_result(is_new=False, failed=True)
+    asleep = car(presence=ConnectivityState.ASLEEP)
+    due = schedule.next_poll_at(asleep, pace=Pace.FRESHER, year=2022, monotonic=0.0)
+    assert due == inf

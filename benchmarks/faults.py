@@ -90,6 +90,8 @@ ODD = {
     "no cars": "empty",
     "a little slow": "slow:4",
 }
+# The cloud delivers a command to the car after so long.
+LATE = {"late": "late:45", "later": "late:300"}
 # A part of these is enough where a host has no meaning of its own for the rest.
 COMMON = ("refuse", "hang", "reset", "500", "broken JSON", "other types", "no HTTP")
 
@@ -205,7 +207,8 @@ def _sign_in(provider: str) -> Iterator[Fault]:
     for kinds, allowed, seen in (
         (UNANSWERED, _FINE | {"sign_in_outage"}, "sign_in_outage"),
         (ERRORS, _FINE | {"sign_in_outage"}, None),
-        (NETWORK, _FINE, None),
+        # The token endpoint may refuse everyone with such a page.
+        (NETWORK, _FINE | {"sign_in_outage"}, None),
         (
             {"429": "retry-after:120", "404": "404", "403": '403 {"error":"x"}'},
             _FINE | {"sign_in_outage"},
@@ -233,7 +236,7 @@ def _subsystems(provider: str) -> Iterator[Fault]:
     partial = _FINE | relayed if foreign else _FINE | {"degraded"}
     for place, kinds in (
         ("data", common | {"stale": "stale"}),
-        ("commands", common | VEHICLE | {"late": "late:45", "later": "late:300"}),
+        ("commands", common | VEHICLE | LATE),
     ):
         for kind, condition in kinds.items():
             yield Fault(

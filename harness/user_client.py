@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 from yarl import URL
 
 from homeassistant.components.application_credentials import (
@@ -25,6 +26,7 @@ from .home_assistant import HomeAssistantInstance
 from .time_control import HarnessError
 
 MAX_STEPS = 20
+_PAGE_TIMEOUT = aiohttp.ClientTimeout(total=30.0)
 APP_DOMAIN = "home.example.org"
 CLIENT_ID = "client-id"
 
@@ -178,8 +180,14 @@ async def prepare_sign_in(
     async def sign_in(result: Result) -> Result:
         url = URL(result["url"]).update_query(consent="allow", account=home.name)
         session = async_get_clientsession(hass)
-        async with session.get(url, allow_redirects=False) as response:
-            parameters = parse_qs(urlsplit(response.headers.get("Location", "")).query)
+        try:
+            async with session.get(
+                url, allow_redirects=False, timeout=_PAGE_TIMEOUT
+            ) as response:
+                location = response.headers.get("Location", "")
+        except TimeoutError as err:
+            raise HarnessError(f"{home.name} could not sign in: no answer") from err
+        parameters = parse_qs(urlsplit(location).query)
         if "code" not in parameters:
             raise HarnessError(f"{home.name} could not sign in: {response.status}")
         flow = hass.config_entries.flow

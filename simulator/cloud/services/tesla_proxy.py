@@ -241,7 +241,7 @@ async def _post(
         case 408 | 421 | 504:
             raise TimeoutError
         case status:
-            body_text = reply.body or HTTPStatus(status).phrase
+            body_text = reply.body or _phrase(status)
             raise _TeslaError(Reply(status=status, body=f"{body_text}\n"))
 
 
@@ -252,7 +252,15 @@ async def _forward(request: HostRequest, send: SendRequest) -> Reply:
         return _error(502, "EOF")
     if reply.status == 200:
         return reply
-    return _error(reply.status, HTTPStatus(reply.status).phrase)
+    return _error(reply.status, _phrase(reply.status))
+
+
+def _phrase(status: int) -> str:
+    """Return the text of a status, empty if it has none, as in Go."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _result(result: object) -> Reply:

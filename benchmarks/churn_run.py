@@ -7,7 +7,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 import gc
-import os
 from pathlib import Path
 from random import Random
 import sys
@@ -28,6 +27,8 @@ from harness.checked_home import CheckedHome, open_home
 from harness.clock import OffsetClock
 from harness.event_loop import HarnessLoop, open_event_loop
 from simulator.scenarios.scenario import CarSpec, Home, PhoneSpec
+
+from .memory import resident_memory
 
 SAMPLE_SECONDS = 1800.0
 COMMAND_SECONDS = 60.0
@@ -137,7 +138,7 @@ class ChurnRun:
         links = _open_files()
         storage = checked.instance.folder / ".storage"
         return {
-            "memory (MB)": _resident_memory() / 2**20,
+            "memory (MB)": resident_memory() / 2**20,
             "memory blocks": sys.getallocatedblocks(),
             "objects of Keycard": sum(
                 _module(one).startswith(_PACKAGE) for one in gc.get_objects()
@@ -182,9 +183,3 @@ def _open_files() -> list[str]:
             # It was open for the list itself.
             continue
     return links
-
-
-def _resident_memory() -> int:
-    """Return the memory of this process in bytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

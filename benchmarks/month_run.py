@@ -39,10 +39,11 @@ from .month_result import MonthResult, count_billed
 REGION = "eu"
 SEED = 20211119
 
-type Install = Callable[[HomeAssistant, Simulator], Awaitable[str]]
+# Sets an integration up for a home.
+type Install = Callable[[HomeAssistant, Simulator, str], Awaitable[str]]
 
 
-async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
+async def install_keycard(hass: HomeAssistant, simulator: Simulator, home: str) -> str:
     """Set Keycard up and return the entity id of its cost sensor."""
     urls = simulator.urls
     entry = await add_entry(
@@ -52,7 +53,7 @@ async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
             "provider": "compatible",
             "region": REGION,
             "base_url": urls[REGION],
-            "token": simulator.token,
+            "token": simulator.tokens[home],
         },
         options={
             "hosts": {region: urls[region] for region in ("na", "eu", "cn")},
@@ -72,7 +73,9 @@ async def install_keycard(hass: HomeAssistant, simulator: Simulator) -> str:
     return entity_id or ""
 
 
-async def install_tesla_fleet(hass: HomeAssistant, simulator: Simulator) -> str:
+async def install_tesla_fleet(
+    hass: HomeAssistant, simulator: Simulator, home: str
+) -> str:
     """Set up Home Assistant's tesla_fleet integration with simulated hosts."""
     for region in ("na", "eu", "cn"):
         SERVERS[region] = simulator.urls[region]
@@ -89,7 +92,7 @@ async def install_tesla_fleet(hass: HomeAssistant, simulator: Simulator) -> str:
             "auth_implementation": "simulated",
             "token": {
                 "access_token": "long gone",
-                "refresh_token": simulator.refresh_token(),
+                "refresh_token": simulator.refresh_token(home),
                 "expires_at": 0,
                 "expires_in": 28800,
                 "token_type": "Bearer",
@@ -178,7 +181,7 @@ async def _run(
             commuter.schedule(clock.true_time(), days + 1, Random(SEED))
             await instance.start()
             try:
-                cost_sensor = await INSTALL[name](instance.hass, simulator)
+                cost_sensor = await INSTALL[name](instance.hass, simulator, home.name)
                 run = MonthRun(
                     simulator, commuter, time_control, MonthResult(name=name, days=days)
                 )

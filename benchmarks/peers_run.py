@@ -64,7 +64,7 @@ async def _install(name: str, home: Home, environment: ScenarioEnvironment) -> s
         await environment.install(home)
         return environment.entries[home.name]
     if name == "tesla_fleet":
-        await install_tesla_fleet(hass, simulator)
+        await install_tesla_fleet(hass, simulator, home.name)
     else:
         await add_entry(hass, name, data={"access_token": simulator.tessie_token()})
     (entry,) = hass.config_entries.async_entries(name)

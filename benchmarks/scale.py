@@ -1,22 +1,61 @@
 """Measure what 1, 10 and 100 vehicles cost Home Assistant's event loop.
 
 Print for Keycard and Home Assistant's tesla_fleet integration: processor time of the
-set-up, longest block of the event loop, longest pause of the garbage collector,
-processor time of an hour, requests and changed states. Both run one after the other in
-processes of their own, against the simulator. The processor time is Home Assistant's,
-and that of the process, which includes the simulator and the harness. The garbage
-collector pauses the process for all that it holds, so the block does not include it.
+set-up, of an hour and of its longest minute, longest block of the event loop, added
+memory, requests and changed states. Each runs in a process of its own, against the
+simulator. Processor time is Home Assistant's alone; that of the process includes the
+simulator and the harness.
+
+Two more rows at the smallest number of vehicles say what Home Assistant needs without
+either, and what it needs to request something every half minute and do nothing else.
+
+The garbage collector pauses the process for all that it holds, so processor time and
+block do not include it. The table has its time in the hour and its longest pause, the
+ms of a full collection before the set-up and after the hour, and the number of objects
+in cycles that it found in the hour.
+
+An account has at most 200 vehicles, so more are in several entries.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+import json
+from math import ceil
+import subprocess
 import sys
+import tempfile
+
+from rich.console import Console
+from rich.table import Table
 
 from harness.clock import OffsetClock, install
 
-from .child_process import run_module
+from .child_process import ROOT
+from .progress import track
 
 INTEGRATIONS = ("keycard", "tesla_fleet")
+# Measured once, as they do not depend on the number of vehicles.
+REFERENCES = ("nothing", "requests")
+WIDTH = 150  # where the output is no terminal
+MINUTE = 60.0
+BASE_STEPS = 20  # how long a run takes beside its vehicles, in vehicles
+
+# Title and format of each figure.
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "set_up": ("set-up s", ".2f"),
+    "spent": ("hour s", ".2f"),
+    "longest_minute": ("minute s", ".2f"),
+    "of_process": ("process s", ".2f"),
+    "longest_block": ("block ms", ".0f"),
+    "paused": ("gc s", ".2f"),
+    "longest_pause": ("pause ms", ".0f"),
+    "collection_before": ("before", ".0f"),
+    "collection_after": ("after", ".0f"),
+    "garbage": ("garbage", ".0f"),
+    "memory": ("memory MB", ".0f"),
+    "requests": ("requests", ".0f"),
+    "changes": ("changes", ".0f"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,29 +71,104 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=3600.0, help="simulated seconds (3600)"
     )
-    parser.add_argument("--run", choices=INTEGRATIONS, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.run:
-        clock = OffsetClock()
-        install(clock)
-        from .scale_run import measure  # noqa: PLC0415 - after the clock
-
-        print(measure(options.run, options.vehicles[0], options.seconds, clock))
-        return 0
-    print(
-        f"{'':11} cars  set-up s  block ms  gc ms   CPU s  process s"
-        "  requests  state changes"
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=(*REFERENCES, *INTEGRATIONS),
+        default=[*REFERENCES, *INTEGRATIONS],
+        help="integrations",
     )
-    runs = [(name, count) for count in options.vehicles for name in INTEGRATIONS]
-    for index, (name, count) in enumerate(runs, 1):
-        progress = f"run {index} of {len(runs)}: {name}, {count} cars"
-        print(progress, file=sys.stderr, flush=True)
-        row = run_module(
-            *("benchmarks.scale", "--run", name),
-            *("--vehicles", count, "--seconds", options.seconds),
-        )
-        print(f"{name:11} {count:4}  {row}", flush=True)
+    parser.add_argument("--run", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    return _run(options) if options.run else _compare(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    clock = OffsetClock()
+    install(clock)
+    from .scale_run import measure  # noqa: PLC0415 - after the clock
+
+    figures = measure(
+        options.run,
+        options.vehicles[0],
+        options.seconds,
+        clock,
+        on_minute=lambda: print(flush=True),
+    )
+    print(json.dumps(figures))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH
+    smallest = min(options.vehicles)
+    runs = [
+        (name, count)
+        for count in options.vehicles
+        for name in options.only
+        if name in INTEGRATIONS or count == smallest
+    ]
+    results: dict[tuple[str, int], dict[str, float]] = {}
+
+    def steps() -> Iterator[None]:
+        for name, count in runs:
+            for figures in _figures(name, count, options.seconds):
+                if figures is not None:
+                    results[name, count] = figures
+                yield from [None] * _steps_of_minute(count)
+
+    total = sum(
+        _steps_of_minute(count) * (ceil(options.seconds / MINUTE) + 1)
+        for _, count in runs
+    )
+    for _ in track(console, "vehicles x minutes", steps(), total):
+        pass
+    console.print(table(results))
+    return 0
+
+
+def _steps_of_minute(count: int) -> int:
+    """Return the share of a simulated minute in the progress."""
+    return count + BASE_STEPS
+
+
+def _figures(
+    name: str, count: int, seconds: float
+) -> Iterator[dict[str, float] | None]:
+    """Yield None for each minute of a run, then its figures."""
+    command = (
+        *(sys.executable, "-m", "benchmarks.scale", "--run", name),
+        *("--vehicles", str(count), "--seconds", str(seconds)),
+    )
+    with (
+        tempfile.TemporaryFile(mode="w+") as errors,
+        subprocess.Popen(  # noqa: S603 - a module of this project
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as run,
+    ):
+        try:
+            for line in run.stdout or ():
+                yield json.loads(line) if line.strip() else None
+            if run.wait():
+                errors.seek(0)
+                raise SystemExit(f"The run failed:\n{errors.read().strip()[-3000:]}")
+        finally:
+            run.kill()
+
+
+def table(results: Mapping[tuple[str, int], Mapping[str, float]]) -> Table:
+    """Return a table of the figures by integration and number of vehicles."""
+    found = Table()
+    found.add_column("", no_wrap=True)
+    found.add_column("cars", justify="right")
+    for title, _ in COLUMNS.values():
+        found.add_column(title, justify="right")
+    for (name, count), figures in results.items():
+        cells = (format(figures[key], form) for key, (_, form) in COLUMNS.items())
+        found.add_row(name, str(count), *cells)
+    return found
 
 
 if __name__ == "__main__":

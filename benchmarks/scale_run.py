@@ -4,11 +4,14 @@ The clock must be installed before this module is imported; see `harness/clock.p
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
+from datetime import datetime, timedelta
 import gc
+from itertools import batched, cycle
 import logging
+from math import ceil
 from pathlib import Path
 import tempfile
 import time
@@ -16,8 +19,11 @@ from typing import Any, Protocol
 from unittest.mock import patch
 
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import Event, callback
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.event import async_track_time_interval
 
+from custom_components.keycard.vehicle.product_list import MAX_VEHICLES
 from harness import fake_network
 from harness.clock import OffsetClock
 from harness.event_loop import HarnessLoop, open_event_loop
@@ -26,16 +32,19 @@ from harness.ports import reserved_port
 from harness.time_control import TimeControl, Traffic
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
+from simulator.vehicle.models import build_vin
 
-from .month_run import INSTALL, REGION
+from .memory import resident_memory
+from .month_run import INSTALL as INTEGRATIONS, REGION, Install
 
+MINUTE = 60.0
 # Seconds to simulate before the hour: the first calls belong to the set-up.
 SETTLING = 300.0
 # The simulator answers all vehicles in this process.
 SETTLE_TIMEOUT = 300.0
 
-# Whether a callback belongs to the simulator, which is no part of Home Assistant.
-_SIMULATOR: ContextVar[bool] = ContextVar("simulator", default=False)
+# Whether a callback belongs to the simulator or the harness, not to Home Assistant.
+_OUTSIDE: ContextVar[bool] = ContextVar("outside", default=False)
 
 
 class Handle(Protocol):
@@ -45,18 +54,23 @@ class Handle(Protocol):
 
 
 class LoopTime:
-    """Processor time (s) of the event loop's callbacks, without the simulator's.
+    """Processor time (s) of the event loop's callbacks that are Home Assistant's.
 
-    Pauses of the garbage collector belong to the whole process.
+    Pauses of the garbage collector belong to the whole process, and are not included.
     """
 
     def __init__(self) -> None:
         self.longest = 0.0
-        """Longest callback, without pauses of the garbage collector."""
+        """Longest callback."""
 
         self.longest_pause = 0.0
+        self.garbage = 0
+        """Number of objects in cycles that were collected since the restart."""
+
         self._spent = 0.0
+        self._forced = False
         self._paused = 0.0
+        self._paused_start = 0.0
         self._paused_at = 0.0
         self._thread_start = 0.0
         self._process_start = 0.0
@@ -70,9 +84,10 @@ class LoopTime:
             before, paused = time.thread_time(), self._paused
             run(handle)
             spent = time.thread_time() - before
-            if not handle._context.get(_SIMULATOR, False):  # noqa: SLF001 - no other way
+            if not handle._context.get(_OUTSIDE, False):  # noqa: SLF001 - no other way
+                spent -= self._paused - paused
                 self._spent += spent
-                self.longest = max(self.longest, spent - (self._paused - paused))
+                self.longest = max(self.longest, spent)
 
         gc.callbacks.append(self._record_pause)
         try:
@@ -81,17 +96,26 @@ class LoopTime:
         finally:
             gc.callbacks.remove(self._record_pause)
 
-    def _record_pause(self, phase: str, _info: object) -> None:
+    def _record_pause(self, phase: str, info: Mapping[str, int]) -> None:
         if phase == "start":
             self._paused_at = time.thread_time()
             return
+        self.garbage += info["collected"]
         pause = time.thread_time() - self._paused_at
         self._paused += pause
-        self.longest_pause = max(self.longest_pause, pause)
+        if not self._forced:
+            self.longest_pause = max(self.longest_pause, pause)
+
+    def collect(self) -> None:
+        """Collect all garbage, so that it is counted."""
+        self._forced = True
+        gc.collect()
+        self._forced = False
 
     def restart(self) -> None:
-        """Start to measure `spent` and `spent_by_process`."""
-        self._spent = 0.0
+        """Start to measure all but the longest callback and pause."""
+        self._spent, self.garbage = 0.0, 0
+        self._paused_start = self._paused
         self._thread_start, self._process_start = (
             time.thread_time(),
             time.process_time(),
@@ -104,26 +128,48 @@ class LoopTime:
         return self._spent + self.spent_by_process - this_thread
 
     @property
+    def paused(self) -> float:
+        """Return the pauses of the garbage collector since the restart."""
+        return self._paused - self._paused_start
+
+    @property
     def spent_by_process(self) -> float:
         """Return the same of the process, with the simulator and the harness."""
         return time.process_time() - self._process_start
 
 
-def measure(name: str, count: int, seconds: float, clock: OffsetClock) -> str:
-    """Run an integration with so many vehicles, and return its row of the table."""
+def measure(
+    name: str,
+    count: int,
+    seconds: float,
+    clock: OffsetClock,
+    *,
+    on_minute: Callable[[], None],
+) -> dict[str, float]:
+    """Run an integration with so many vehicles, and return the figures by name.
+
+    `on_minute` is called after each simulated minute.
+    """
     fake_network.install()
     with open_event_loop() as loop:
-        return loop.run_until_complete(_measure(name, count, seconds, clock, loop))
+        return loop.run_until_complete(
+            _measure(name, count, seconds, clock, loop, on_minute=on_minute)
+        )
 
 
 async def _measure(
-    name: str, count: int, seconds: float, clock: OffsetClock, loop: HarnessLoop
-) -> str:
+    name: str,
+    count: int,
+    seconds: float,
+    clock: OffsetClock,
+    loop: HarnessLoop,
+    *,
+    on_minute: Callable[[], None],
+) -> dict[str, float]:
     traffic, loop_time = Traffic(), LoopTime()
-    cars = tuple(
-        CarSpec(name=f"Car {number}", model="model3", year=2022)
-        for number in range(count)
-    )
+    homes = _homes(count)
+    outside = copy_context()
+    outside.run(_OUTSIDE.set, True)
     with (
         tempfile.TemporaryDirectory(prefix="keycard-scale-") as folder,
         traffic.count_requests(),
@@ -131,39 +177,126 @@ async def _measure(
     ):
         instance = HomeAssistantInstance(Path(folder), loop, port)
         instance.configure(REGION, {"time_zone": "UTC"})
-        home = Home(region=REGION, cars=cars)
-        token = _SIMULATOR.set(True)
-        async with Simulator(home, get_time=clock.true_time) as simulator:
-            _SIMULATOR.reset(token)
-            control = TimeControl(
-                clock, loop, traffic, simulator, settle_timeout=SETTLE_TIMEOUT
+        simulator = Simulator(homes, get_time=clock.true_time)
+        await loop.create_task(simulator.start(), context=outside)
+        control = TimeControl(
+            clock, loop, traffic, simulator, settle_timeout=SETTLE_TIMEOUT
+        )
+
+        async def run(duration: float) -> None:
+            await loop.create_task(
+                control.run_until(clock.monotonic() + duration), context=outside
             )
-            await instance.start()
-            logging.getLogger().setLevel(logging.CRITICAL)
-            changes = 0
 
-            @callback
-            def count_change(_event: Event[Any]) -> None:
-                nonlocal changes
-                changes += 1
+        await instance.start()
+        logging.getLogger().setLevel(logging.CRITICAL)
+        changes = 0
 
-            try:
-                with loop_time.measured():
-                    loop_time.restart()
-                    await INSTALL[name](instance.hass, simulator)
-                    await control.run_until(clock.monotonic() + 60.0)
-                    set_up = loop_time.spent
-                    await control.run_until(clock.monotonic() + SETTLING)
-                    requests = simulator.usage.by_endpoint.total()
-                    instance.hass.bus.async_listen(EVENT_STATE_CHANGED, count_change)
-                    loop_time.restart()
-                    await control.run_until(clock.monotonic() + seconds)
-                    spent, of_process = loop_time.spent, loop_time.spent_by_process
-            finally:
-                await instance.stop()
-            requests = simulator.usage.by_endpoint.total() - requests
-    return (
-        f"{set_up:8.2f}  {loop_time.longest * 1000:8.0f}"
-        f"  {loop_time.longest_pause * 1000:5.0f}  {spent:6.2f}  {of_process:9.2f}"
-        f"  {requests:8}  {changes:13}"
-    )
+        @callback
+        def count_change(_event: Event[Any]) -> None:
+            nonlocal changes
+            changes += 1
+
+        try:
+            memory, collection_before = resident_memory(), _timed_collection()
+            with loop_time.measured():
+                loop_time.restart()
+                for home in homes:
+                    await INSTALL[name](instance.hass, simulator, home.name)
+                await run(MINUTE)
+                set_up = loop_time.spent
+                on_minute()
+                await run(SETTLING)
+                loop_time.collect()
+                requests = simulator.usage.by_endpoint.total()
+                instance.hass.bus.async_listen(EVENT_STATE_CHANGED, count_change)
+                loop_time.restart()
+                minutes = []
+                for _ in range(ceil(seconds / MINUTE)):
+                    before = loop_time.spent
+                    await run(MINUTE)
+                    minutes.append(loop_time.spent - before)
+                    on_minute()
+                spent, paused = loop_time.spent, loop_time.paused
+                of_process = loop_time.spent_by_process
+                loop_time.collect()
+            collection_after = _timed_collection()
+            return {
+                "set_up": set_up,
+                "spent": spent,
+                "longest_minute": max(minutes),
+                "of_process": of_process,
+                "longest_block": loop_time.longest * 1000,
+                "paused": paused,
+                "longest_pause": loop_time.longest_pause * 1000,
+                "collection_before": collection_before * 1000,
+                "collection_after": collection_after * 1000,
+                "garbage": loop_time.garbage,
+                "memory": (resident_memory() - memory) / 2**20,
+                "requests": simulator.usage.by_endpoint.total() - requests,
+                "changes": changes,
+            }
+        finally:
+            await instance.stop()
+            await simulator.stop()
+
+
+def _homes(count: int) -> list[Home]:
+    """Return homes with so many vehicles in all, each with its account."""
+    cars: dict[str, CarSpec] = {}
+    numbers = iter(range(2 * count))
+    while len(cars) < count:
+        car = CarSpec(name=f"Car {next(numbers)}", model="model3", year=2022)
+        # The VINs of some names are the same.
+        cars.setdefault(build_vin(car.name, car.model, car.year), car)
+    return [
+        Home(name=f"home {number}", region=REGION, cars=some)
+        for number, some in enumerate(
+            batched(cars.values(), MAX_VEHICLES, strict=False)
+        )
+    ]
+
+
+def _timed_collection() -> float:
+    """Return the seconds that a collection of all garbage takes."""
+    gc.collect()
+    before = time.thread_time()
+    gc.collect()
+    return time.thread_time() - before
+
+
+async def _install_nothing(
+    _hass: HomeAssistant, _simulator: Simulator, _home: str
+) -> str:
+    """Leave Home Assistant as it is."""
+    return ""
+
+
+async def _install_requests(
+    hass: HomeAssistant, simulator: Simulator, home: str
+) -> str:
+    """Request the status of the host and the products of the account in turn.
+
+    One of them is requested every half minute, and the answer is dropped.
+    """
+    session = async_get_clientsession(hass)
+    headers = {"Authorization": f"Bearer {simulator.tokens[home]}"}
+    paths = cycle(("status", "api/1/products"))
+
+    async def request() -> None:
+        url = f"{simulator.urls[REGION]}/{next(paths)}"
+        async with session.get(url, headers=headers) as response:
+            await response.read()
+
+    async def request_on_time(_now: datetime) -> None:
+        await request()
+
+    async_track_time_interval(hass, request_on_time, timedelta(seconds=30))
+    return ""
+
+
+INSTALL: dict[str, Install] = {
+    **INTEGRATIONS,
+    "nothing": _install_nothing,
+    "requests": _install_requests,
+}

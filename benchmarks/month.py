@@ -37,16 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.play:
         return _run(options)
     console = Console(soft_wrap=True)
-    with ExitStack() as stack:
-        runs = [
-            stack.enter_context(_started(name, options)) for name in (KEYCARD, PEER)
-        ]
-        days = len(runs) * (options.days + 1)
-        for _ in track(console, "days", _completed_days(runs), days):
-            pass
-        keycard, peer = (run.result() for run in runs)
+    keycard, peer = simulate(console, options.days, options.work_state)
     console.print(comparison_table(keycard, peer, options.work_state))
     return report_misses(console, list(missed_criteria(keycard, peer)))
+
+
+def simulate(
+    console: Console, days: int, work_state: WorkState
+) -> tuple[MonthResult, MonthResult]:
+    """Simulate a month of Keycard and of the peer, and return the results."""
+    with ExitStack() as stack:
+        keycard, peer = runs = [
+            stack.enter_context(_started(name, days, work_state))
+            for name in (KEYCARD, PEER)
+        ]
+        steps = len(runs) * (days + 1)
+        for _ in track(console, "days", _completed_days(runs), steps):
+            pass
+        return keycard.result(), peer.result()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -81,11 +89,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _started(name: str, options: argparse.Namespace) -> Iterator[_Run]:
+def _started(name: str, days: int, work_state: WorkState) -> Iterator[_Run]:
     """Run one integration in a process of its own, which ends with the context."""
     command = [
         *(sys.executable, "-m", "benchmarks.month", "--play", name),
-        *("--days", str(options.days), "--work-state", options.work_state.value),
+        *("--days", str(days), "--work-state", work_state.value),
     ]
     with (
         tempfile.TemporaryFile(mode="w+") as errors,

@@ -114,6 +114,7 @@ async def add_entry(
     *,
     data: dict[str, Any],
     options: dict[str, Any] | None = None,
+    version: int = 1,
 ) -> ConfigEntry:
     """Add a loaded entry of an integration; raise HarnessError if it is not loaded."""
     entry = ConfigEntry(
@@ -126,7 +127,7 @@ async def add_entry(
         subentries_data=None,
         title=domain,
         unique_id=None,
-        version=1,
+        version=version,
     )
     await hass.config_entries.async_add(entry)
     await hass.async_block_till_done()

@@ -2,70 +2,111 @@
 
 Print for each integration, in the same story: seconds until an outage of Tesla's cloud
 can be known, what is known then, the entities that can be used in it and after a
-restart in it, seconds until all of them can be used after it, requests to Tesla, and
-whether a failure of the user's own internet looks like an outage. Each runs in a
-process of its own, against the simulator. Exit non-zero if Keycard knows later than
-promised, takes the user's internet for Tesla, or has fewer entities in an outage.
+restart in it, seconds until all is well again, what is shown in cases that are no
+outage, and at each number of vehicles what it costs Home Assistant. Each runs in a
+process of its own, against the simulator. The packages that the others need are
+installed beside the environment. Months are simulated with Tesla's own API. Exit
+non-zero if Keycard knows later than promised, takes anything else for an outage, does
+not recover by itself, or has fewer entities in an outage.
 """
 
 import argparse
-from collections.abc import Sequence
-from importlib.util import find_spec
-import json
-import math
-from statistics import median
+from collections.abc import Iterator, Sequence
+import os
 import sys
-from typing import Any
+import time
 
 from rich.console import Console
-from rich.table import Table
 
 from harness.clock import OffsetClock, install
 
 from .bounds import report_misses
 from .child_process import run_module
+from .peer_integrations import (
+    INTEGRATIONS,
+    PackagesError,
+    install_packages,
+    missing_requirements,
+)
+from .peer_result import PeerResult
 from .progress import track
 
-# Integrations, and the package without which a peer cannot be set up.
-RUNS: dict[str, str | None] = {
-    "keycard-watching": None,
-    "keycard-fleet": None,
-    "keycard-teslemetry": None,
-    "keycard-tessie": None,
-    "tesla_fleet": None,
-    "tessie": "tessie_api",
-}
 WIDTH = 160  # columns of the table in a file
 LATEST = 100.0  # seconds in which Keycard promises to know
+HOUR = 3600.0  # seconds of which the load is measured
+STORY_SIZE = 10  # largest number of vehicles with all cases and outages
+# Share of a run that does not depend on the number of vehicles, in vehicles.
+BASE_STEPS = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; return the exit status."""
-    parser = argparse.ArgumentParser(prog="script/benchmark peers", description=__doc__)
-    parser.add_argument(
-        "--vehicles", "-n", type=int, default=2, help="number of vehicles (2)"
-    )
-    parser.add_argument("--outages", type=int, default=5, help="number of outages (5)")
-    parser.add_argument(
-        "--only",
-        choices=RUNS,
-        metavar="NAME",
-        nargs="+",
-        default=list(RUNS),
-        help=f"of {', '.join(RUNS)} (all)",
-    )
-    parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = _parse(arguments)
     if options.run:
         return _run(options)
+    # They import aiohttp, before which a run must install its clock.
+    from .daily_commute import WorkState  # noqa: PLC0415
+    from .month import simulate  # noqa: PLC0415
+    from .peer_table import sections  # noqa: PLC0415
+
     console = Console(soft_wrap=True)
     if not console.is_terminal:
         console.width = WIDTH
-    names = [name for name in options.only if _installed(console, name)]
-    started = (_start(name, options) for name in names)
-    results = list(track(console, "integrations", started, len(names)))
-    console.print(table(results, options))
-    return report_misses(console, list(misses(results)))
+    names = _installed(console, options.only)
+    results: list[PeerResult] = []
+    sizes = sorted(set(options.vehicles))
+    steps = _steps(names, sizes, options, results)
+    total = sum(_weight(size) for size in sizes) * len(names)
+    for _ in track(console, "vehicles and integrations", steps, total):
+        pass
+    months = {
+        work_state: simulate(console, options.days, work_state)
+        for work_state in (WorkState if options.days else ())
+    }
+    for section in sections(results, months):
+        section.write(console, markdown=options.markdown)
+    return report_misses(console, [miss for one in results for miss in misses(one)])
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/benchmark peers", description=__doc__)
+    parser.add_argument(
+        *("--vehicles", "-n"),
+        type=int,
+        nargs="+",
+        default=[1, 3, 10, 100],
+        help="numbers of vehicles (1 3 10 100)",
+    )
+    parser.add_argument(
+        "--outages",
+        type=int,
+        default=5,
+        help="outages at the first number of vehicles from 2 to 10, one at others (5)",
+    )
+    parser.add_argument(
+        *("--minutes", "-m"),
+        type=float,
+        default=25.0,
+        help="time after which no further run begins, but those of a month (25)",
+    )
+    parser.add_argument(
+        "--days", type=int, default=7, help="days of each month; 0 for none (7)"
+    )
+    parser.add_argument(
+        "--only",
+        choices=INTEGRATIONS,
+        metavar="NAME",
+        nargs="+",
+        default=list(INTEGRATIONS),
+        help=f"of {', '.join(INTEGRATIONS)} (all)",
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print tables for the docs"
+    )
+    parser.add_argument("--run", choices=INTEGRATIONS, help=argparse.SUPPRESS)
+    parser.add_argument("--nuisances", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=HOUR, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -73,81 +114,86 @@ def _run(options: argparse.Namespace) -> int:
     install(clock)
     from .peers_run import measure  # noqa: PLC0415 - after the clock
 
-    found = measure(options.run, options.vehicles, options.outages, clock)
-    print(json.dumps(found))
+    result = measure(
+        options.run,
+        options.vehicles[0],
+        options.outages,
+        clock,
+        seconds=options.seconds,
+        nuisances=options.nuisances,
+    )
+    print(result.to_json())
     return 0
 
 
-def _installed(console: Console, name: str) -> bool:
-    package = RUNS[name]
-    if package is None or find_spec(package) is not None:
-        return True
-    console.print(f"{name} is left out: the package {package} is not installed.")
-    return False
-
-
-def _start(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    line = run_module(
-        "benchmarks.peers",
-        *("--run", name, "--vehicles", options.vehicles),
-        *("--outages", options.outages),
-    )
-    found: dict[str, Any] = json.loads(line)
-    return found
-
-
-def table(results: Sequence[dict[str, Any]], options: argparse.Namespace) -> Table:
-    """Return a table of the results."""
-    title = f"{options.outages} outages of 40 minutes, {options.vehicles} vehicles"
-    found = Table(title=f"{title}; seconds: median and longest")
-    for column in (
-        "",
-        "known after",
-        "what is known",
-        "usable in it",
-        "after a restart",
-        "well again after",
-        "requests",
-        "own internet",
-    ):
-        found.add_column(column)
-    for one in results:
-        found.add_row(
-            str(one["name"]),
-            _seconds(one["known"]),
-            str(one["told"]),
-            f"{one['in_it']} of {one['before']}",
-            f"{one['restarted']} of {one['before']}",
-            _seconds(one["well"]),
-            str(one["requests"]),
-            "taken for an outage" if one["mistaken"] else "told apart",
+def _installed(console: Console, names: Sequence[str]) -> list[str]:
+    """Return the integrations whose packages are there, installed if need be."""
+    missing = {name: missing_requirements(INTEGRATIONS[name].domain) for name in names}
+    if not any(missing.values()):
+        return list(names)
+    try:
+        folder = install_packages(
+            sorted({one for of in missing.values() for one in of})
         )
-    return found
+    except PackagesError as err:
+        found = [name for name in names if not missing[name]]
+        left_out = ", ".join(name for name in names if missing[name])
+        console.print(
+            f"{left_out}: left out, as packages could not be installed: {err}"
+        )
+        return found
+    # After the environment's own: only what is missing comes from the folder.
+    paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(folder)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    return list(names)
 
 
-def _seconds(values: Sequence[float | None]) -> str:
-    """Return median and longest of several times, some of which may be endless."""
-    times = [math.inf if value is None else value for value in values]
-    return " / ".join(
-        "never" if math.isinf(value) else f"{value:.0f}"
-        for value in (median(times), max(times))
-    )
+def _steps(
+    names: Sequence[str],
+    sizes: Sequence[int],
+    options: argparse.Namespace,
+    results: list[PeerResult],
+) -> Iterator[None]:
+    """Run each integration at each size; yield its share of the work when done.
+
+    Runs that would begin after the time limit have no result.
+    """
+    end = time.perf_counter() + options.minutes * 60
+    story_size = next((size for size in sizes if 1 < size <= STORY_SIZE), sizes[0])
+    for size in sizes:
+        for name in names:
+            if time.perf_counter() > end:
+                continue
+            story = size == story_size
+            line = run_module(
+                *("benchmarks.peers", "--run", name, "--vehicles", size),
+                *("--outages", options.outages if story else 1),
+                *(["--nuisances"] if story else []),
+            )
+            results.append(PeerResult.from_json(line))
+            yield from [None] * _weight(size)
 
 
-def misses(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what Keycard misses."""
-    found = []
-    for one in results:
-        name, before = one["name"], one["before"]
-        if not name.startswith("keycard"):
-            continue
-        if any(seconds is None or seconds > LATEST for seconds in one["known"]):
-            found.append(f"{name} does not know within {LATEST:.0f} s: {one['known']}")
-        if one["mistaken"]:
-            found.append(f"{name} takes the user's internet for Tesla's cloud")
-        if one["in_it"] != before or one["restarted"] != before:
-            found.append(f"{name} has fewer entities in an outage")
-    return found
+def _weight(size: int) -> int:
+    return BASE_STEPS + size
+
+
+def misses(result: PeerResult) -> Iterator[str]:
+    """Yield what Keycard misses."""
+    name = f"{result.name} with {result.vehicles} vehicles"
+    if not INTEGRATIONS[result.name].is_keycard:
+        return
+    if any(seconds is None or seconds > LATEST for seconds in result.known):
+        yield f"{name} does not know within {LATEST:.0f} s: {result.known}"
+    if None in result.well:
+        yield f"{name} is not well again after an outage"
+    if {result.in_outage, result.after_restart} != {result.entities}:
+        yield f"{name} has fewer entities in an outage"
+    for case, nuisance in result.nuisances.items():
+        if nuisance.alarmed:
+            yield f"{name} takes {case} for an outage of Tesla's cloud"
+        if not nuisance.well:
+            yield f"{name} is not well again after {case}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The clock must be installed before this module is imported; see `harness/clock.p
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from datetime import datetime, timedelta
@@ -166,10 +166,8 @@ async def _measure(
     *,
     on_minute: Callable[[], None],
 ) -> dict[str, float]:
-    traffic, loop_time = Traffic(), LoopTime()
-    homes = _homes(count)
-    outside = copy_context()
-    outside.run(_OUTSIDE.set, True)
+    traffic = Traffic()
+    homes = build_homes(count)
     with (
         tempfile.TemporaryDirectory(prefix="keycard-scale-") as folder,
         traffic.count_requests(),
@@ -178,79 +176,119 @@ async def _measure(
         instance = HomeAssistantInstance(Path(folder), loop, port)
         instance.configure(REGION, {"time_zone": "UTC"})
         simulator = Simulator(homes, get_time=clock.true_time)
-        await loop.create_task(simulator.start(), context=outside)
+        with outside():
+            await simulator.start()
         control = TimeControl(
             clock, loop, traffic, simulator, settle_timeout=SETTLE_TIMEOUT
         )
-
-        async def run(duration: float) -> None:
-            await loop.create_task(
-                control.run_until(clock.monotonic() + duration), context=outside
-            )
-
         await instance.start()
         logging.getLogger().setLevel(logging.CRITICAL)
-        changes = 0
 
-        @callback
-        def count_change(_event: Event[Any]) -> None:
-            nonlocal changes
-            changes += 1
+        async def install() -> None:
+            for home in homes:
+                await INSTALL[name](instance.hass, simulator, home.name)
 
         try:
-            memory, collection_before = resident_memory(), _timed_collection()
-            with loop_time.measured():
-                loop_time.restart()
-                for home in homes:
-                    await INSTALL[name](instance.hass, simulator, home.name)
-                await run(MINUTE)
-                set_up = loop_time.spent
-                on_minute()
-                await run(SETTLING)
-                loop_time.collect()
-                requests = simulator.usage.by_endpoint.total()
-                instance.hass.bus.async_listen(EVENT_STATE_CHANGED, count_change)
-                loop_time.restart()
-                minutes = []
-                for _ in range(ceil(seconds / MINUTE)):
-                    before = loop_time.spent
-                    await run(MINUTE)
-                    minutes.append(loop_time.spent - before)
-                    on_minute()
-                spent, paused = loop_time.spent, loop_time.paused
-                of_process = loop_time.spent_by_process
-                loop_time.collect()
-            collection_after = _timed_collection()
-            return {
-                "set_up": set_up,
-                "spent": spent,
-                "longest_minute": max(minutes),
-                "of_process": of_process,
-                "longest_block": loop_time.longest * 1000,
-                "paused": paused,
-                "longest_pause": loop_time.longest_pause * 1000,
-                "collection_before": collection_before * 1000,
-                "collection_after": collection_after * 1000,
-                "garbage": loop_time.garbage,
-                "memory": (resident_memory() - memory) / 2**20,
-                "requests": simulator.usage.by_endpoint.total() - requests,
-                "changes": changes,
-            }
+            return await measure_load(
+                install, instance.hass, simulator, control, seconds, on_minute=on_minute
+            )
         finally:
             await instance.stop()
             await simulator.stop()
 
 
-def _homes(count: int) -> list[Home]:
+@contextmanager
+def outside() -> Iterator[None]:
+    """Let what is started count as the simulator's or the harness's."""
+    token = _OUTSIDE.set(True)
+    try:
+        yield
+    finally:
+        _OUTSIDE.reset(token)
+
+
+async def measure_load(
+    install: Callable[[], Awaitable[None]],
+    hass: HomeAssistant,
+    simulator: Simulator,
+    control: TimeControl,
+    seconds: float,
+    *,
+    on_minute: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Set an integration up, and return what it and the time after it cost by name.
+
+    The simulator must have been started `outside`. `on_minute` is called after each
+    simulated minute.
+    """
+    context = copy_context()
+    context.run(_OUTSIDE.set, True)
+
+    async def run(duration: float) -> None:
+        await control.loop.create_task(
+            control.run_until(control.clock.monotonic() + duration), context=context
+        )
+
+    changes = 0
+
+    @callback
+    def count_change(_event: Event[Any]) -> None:
+        nonlocal changes
+        changes += 1
+
+    loop_time = LoopTime()
+    memory, collection_before = resident_memory(), _timed_collection()
+    with loop_time.measured():
+        loop_time.restart()
+        await install()
+        await run(MINUTE)
+        set_up = loop_time.spent
+        on_minute()
+        await run(SETTLING)
+        loop_time.collect()
+        requests = simulator.usage.by_endpoint.total()
+        stop_counting = hass.bus.async_listen(EVENT_STATE_CHANGED, count_change)
+        loop_time.restart()
+        minutes = []
+        for _ in range(ceil(seconds / MINUTE)):
+            before = loop_time.spent
+            await run(MINUTE)
+            minutes.append(loop_time.spent - before)
+            on_minute()
+        spent, paused = loop_time.spent, loop_time.paused
+        of_process = loop_time.spent_by_process
+        stop_counting()
+        loop_time.collect()
+    collection_after = _timed_collection()
+    return {
+        "set_up": set_up,
+        "spent": spent,
+        "longest_minute": max(minutes),
+        "of_process": of_process,
+        "longest_block": loop_time.longest * 1000,
+        "paused": paused,
+        "longest_pause": loop_time.longest_pause * 1000,
+        "collection_before": collection_before * 1000,
+        "collection_after": collection_after * 1000,
+        "garbage": loop_time.garbage,
+        "memory": (resident_memory() - memory) / 2**20,
+        "requests": simulator.usage.by_endpoint.total() - requests,
+        "changes": changes,
+    }
+
+
+def build_homes(
+    count: int, *, model: str = "model3", year: int = 2022, provider: str = "compatible"
+) -> list[Home]:
     """Return homes with so many vehicles in all, each with its account."""
     cars: dict[str, CarSpec] = {}
     numbers = iter(range(2 * count))
     while len(cars) < count:
-        car = CarSpec(name=f"Car {next(numbers)}", model="model3", year=2022)
+        car = CarSpec(name=f"Car {next(numbers)}", model=model, year=year)
         # The VINs of some names are the same.
         cars.setdefault(build_vin(car.name, car.model, car.year), car)
     return [
-        Home(name=f"home {number}", region=REGION, cars=some)
+        Home(name=f"home {number}", region=REGION, cars=some, provider=provider)
         for number, some in enumerate(
             batched(cars.values(), MAX_VEHICLES, strict=False)
         )

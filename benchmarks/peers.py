@@ -13,6 +13,7 @@ not recover by itself, or has fewer entities in an outage.
 import argparse
 from collections.abc import Iterator, Sequence
 import os
+import subprocess
 import sys
 import time
 
@@ -54,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.width = WIDTH
     names = _installed(console, options.only)
     results: list[PeerResult] = []
+    failures: list[str] = []
     sizes = sorted(set(options.vehicles))
-    steps = _steps(names, sizes, options, results)
+    steps = _steps(names, sizes, options, results, failures)
     total = sum(_weight(size) for size in sizes) * len(names)
     for _ in track(console, "vehicles and integrations", steps, total):
         pass
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     for section in sections(results, months):
         section.write(console, markdown=options.markdown)
-    return report_misses(console, [miss for one in results for miss in misses(one)])
+    found = [*failures, *(miss for one in results for miss in misses(one))]
+    return report_misses(console, found)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -153,10 +156,11 @@ def _steps(
     sizes: Sequence[int],
     options: argparse.Namespace,
     results: list[PeerResult],
+    failures: list[str],
 ) -> Iterator[None]:
     """Run each integration at each size; yield its share of the work when done.
 
-    Runs that would begin after the time limit have no result.
+    A run that fails, or that would begin after the time limit, has no result.
     """
     end = time.perf_counter() + options.minutes * 60
     story_size = next((size for size in sizes if 1 < size <= STORY_SIZE), sizes[0])
@@ -165,12 +169,16 @@ def _steps(
             if time.perf_counter() > end:
                 continue
             story = size == story_size
-            line = run_module(
-                *("benchmarks.peers", "--run", name, "--vehicles", size),
-                *("--outages", options.outages if story else 1),
-                *(["--nuisances"] if story else []),
-            )
-            results.append(PeerResult.from_json(line))
+            try:
+                line = run_module(
+                    *("benchmarks.peers", "--run", name, "--vehicles", size),
+                    *("--outages", options.outages if story else 1),
+                    *(["--nuisances"] if story else []),
+                )
+            except (SystemExit, subprocess.TimeoutExpired) as err:
+                failures.append(f"{name} with {size} vehicles: {err}")
+            else:
+                results.append(PeerResult.from_json(line))
             yield from [None] * _weight(size)
 
 

@@ -171,6 +171,22 @@ def test_an_integration_without_its_packages_is_left_out(
     assert "no network" in out
 
 
+def test_a_run_that_fails_is_a_miss(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_module: str, *arguments: object) -> str:
+        if "tesla_fleet" in arguments:
+            raise SystemExit("no end")
+        return KEYCARD.to_json()
+
+    monkeypatch.setattr(peers, "run_module", run)
+    chosen = ["--only", "keycard-fleet", "tesla_fleet"]
+    assert peers.main([*chosen, "--vehicles", "3", "--days", "0"]) == 1
+    out = capsys.readouterr().out
+    assert "26 / 30" in out
+    assert "tesla_fleet with 3 vehicles: no end" in out
+
+
 def test_a_run_in_a_process_of_its_own() -> None:
     command = (
         *(sys.executable, "-m", "benchmarks.peers", "--run", "keycard-watching"),

@@ -182,38 +182,36 @@ async def both(home: HomeUnderTest) -> list[object]:
     )
 
 
-@pytest.mark.parametrize(
-    ("action", "data", "command"),
-    [
-        ("set_temperature", {"temperature": 23.5}, "set_temps"),
-        ("turn_on", {}, "auto_conditioning_start"),
-        ("turn_off", {}, "auto_conditioning_stop"),
-        ("set_preset_mode", {"preset_mode": "dog"}, "set_climate_keeper_mode"),
-        ("set_preset_mode", {"preset_mode": "defrost"}, "set_preconditioning_max"),
-    ],
+CLIMATE_COMMANDS: tuple[tuple[str, dict[str, object], str], ...] = (
+    ("set_temperature", {"temperature": 23.5}, "set_temps"),
+    ("turn_on", {}, "auto_conditioning_start"),
+    ("turn_off", {}, "auto_conditioning_stop"),
+    ("set_preset_mode", {"preset_mode": "dog"}, "set_climate_keeper_mode"),
+    ("set_preset_mode", {"preset_mode": "defrost"}, "set_preconditioning_max"),
 )
+
+
 async def test_command_entities_are_available_in_an_outage_and_raise(
-    *,
-    home: HomeUnderTest,
-    compatible_entry: MockConfigEntry,
-    action: str,
-    data: dict[str, object],
-    command: str,
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
+    executed = home.simulator.cars["Ada"].executed
     home.simulator.apply({"eu.api": "503 down", "eu.status": "503 down"})
     await home.run(3600)
     assert status_of(entry) == "outage"
     assert home.states()[CLIMATE] == "unknown"
     assert_available(home)
-    error = await home.perform(action, CLIMATE, **data)
-    assert error is not None
-    assert_explained(error)
-    assert home.simulator.cars["Ada"].executed[command] == 0
+    for action, data, command in CLIMATE_COMMANDS:
+        error = await home.perform(action, CLIMATE, **data)
+        assert error is not None, command
+        assert_explained(error)
+        assert executed[command] == 0, command
     home.simulator.apply({"eu.api": "ok", "eu.status": "ok"})
     await home.run(300)
-    assert await home.perform(action, CLIMATE, **data) is None
-    assert home.simulator.cars["Ada"].executed[command] == 1
+    for action, data, command in CLIMATE_COMMANDS:
+        before = executed.copy()
+        assert await home.perform(action, CLIMATE, **data) is None, command
+        assert executed - before == {command: 1}
 
 
 async def test_invalid_values_are_not_sent(

@@ -218,7 +218,8 @@ async def test_ordinary_use_is_no_evidence(
     entry = await set_up_and_learn(home, beside_entry)
     notices = ReceivedNotices(home.hass)
     await happens(home, fleet)
-    await home.run(5 * HOUR)
+    # Evidence would count within two hours.
+    await home.run(3 * HOUR)
     assert status_of(entry) == "operational"
     assert notices.events == []
     assert_available(home)

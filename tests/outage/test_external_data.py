@@ -419,7 +419,10 @@ def test_a_restart_in_between_repeats_no_notice(home: Home) -> None:
 
 
 def test_a_month_of_ordinary_life(home: Home) -> None:
-    """Drives, charges, sleep, reloads, expired tokens and slow sources: no evidence."""
+    """Drives, charges, sleep, reloads, expired tokens and slow sources: no evidence.
+
+    The three homes have ten days each.
+    """
     detector = settle(home).detector.stale_data
     ada = SimulatedSource()
     draw = home.random
@@ -442,6 +445,6 @@ def test_a_month_of_ordinary_life(home: Home) -> None:
 
     live()
     poll()
-    home.run(home.monotonic + 30 * DAY)
+    home.run(home.monotonic + 10 * DAY)
     assert not home.outage_events
     assert status(home) is Status.OPERATIONAL

@@ -1,10 +1,18 @@
 """Fixtures of Home Assistant with Keycard and the simulated cloud."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+)
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 import logging
+import os
 from pathlib import Path
 from random import Random
 import socket
@@ -25,8 +33,9 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.const import SERVER_PORT
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, mock_storage
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.keycard
@@ -64,6 +73,20 @@ logging.getLogger("homeassistant").setLevel(logging.WARNING)
 # Iterations of the event loop after which loopback connections are accepted.
 LOOP_ITERATIONS = 20
 
+# The longest tests begin first: at the end no process waits long for another one.
+LONG_TESTS = (
+    "tests/test_month_benchmark.py",
+    "tests/invariants/test_random_faults.py",
+    "tests/test_peers_benchmark.py",
+    "tests/test_fault_matrix_benchmark.py",
+    "tests/invariants/test_added_and_removed_vehicles.py::test_a_car_is_removed_after",
+    "tests/invariants/test_bills_are_the_users.py",
+    "tests/outage/test_external_data.py::test_a_month_of_ordinary_life",
+    "tests/invariants/test_every_command.py",
+    "tests/invariants/test_secrets_stay.py",
+    "tests/harness/test_programs.py",
+)
+
 type SignIn = Callable[..., Awaitable[ConfigFlowResult]]
 type SetUp = Callable[[MockConfigEntry], Awaitable[MockConfigEntry]]
 
@@ -78,9 +101,47 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], CheckedHarnessL
     return {"checked": CheckedHarnessLoop}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the longest tests first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_TESTS))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """Drop the log of a test that passed: processes send what a report contains."""
+    report = yield
+    if report.passed and "PYTEST_XDIST_WORKER" in os.environ:
+        report.sections.clear()
+    return report
+
+
 @pytest.fixture(autouse=True)
 def enable_event_loop_debug() -> None:
     """Disable the debug mode of the loop, which has the checks itself."""
+
+
+@pytest.fixture(scope="session")
+def storage_mocks() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the data of a mocked storage, and its mocks by name."""
+    names = ("_async_load", "_async_write_data", "async_remove")
+    with mock_storage() as data:
+        return data, {name: vars(Store)[name] for name in names}
+
+
+@pytest.fixture
+def hass_storage(
+    storage_mocks: tuple[dict[str, Any], dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Mock the storage: making the mocks takes as long as making a Home Assistant."""
+    data, mocks = storage_mocks
+    data.clear()
+    with pytest.MonkeyPatch.context() as patch_store:
+        for name, mock in mocks.items():
+            mock.reset_mock()
+            patch_store.setattr(Store, name, mock)
+        yield data
 
 
 @pytest.fixture

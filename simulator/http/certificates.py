@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 import ipaddress
 from pathlib import Path
 import ssl
@@ -113,7 +114,7 @@ class SelfSignedCertificate:
         self.fingerprint = ""
         """SHA-256, in lower case."""
 
-        self.renew()
+        self._use(*_first_self_signed())
 
     def context(self, _impostor: Callable[[], bool]) -> ssl.SSLContext:
         """Return the server context."""
@@ -121,40 +122,51 @@ class SelfSignedCertificate:
 
     def renew(self) -> None:
         """Replace the certificate for new connections."""
-        key = ec.generate_private_key(ec.SECP384R1())
-        usage = x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=True,
-            key_cert_sign=True,
-            crl_sign=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        certificate = (
-            _builder("localhost", key, _name("localhost"))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
-            )
-            .add_extension(usage, critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+        self._use(*_self_signed())
+
+    def _use(self, pem: bytes, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
         with tempfile.TemporaryDirectory(prefix="simulator-tls-") as folder:
             file = Path(folder, "tls.pem")
             file.touch(mode=0o600)
-            file.write_bytes(
-                key.private_bytes(
-                    serialization.Encoding.PEM,
-                    serialization.PrivateFormat.PKCS8,
-                    serialization.NoEncryption(),
-                )
-                + certificate.public_bytes(serialization.Encoding.PEM)
-            )
+            file.write_bytes(pem)
             self._context.load_cert_chain(file)
+
+
+def _self_signed() -> tuple[bytes, str]:
+    """Return a new key with its certificate, and the fingerprint."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=True,
+        key_cert_sign=True,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        _builder("localhost", key, _name("localhost"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .add_extension(usage, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return (
+        private + certificate.public_bytes(serialization.Encoding.PEM),
+        certificate.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+# Simulators of one process begin with the same certificate.
+_first_self_signed = cache(_self_signed)
 
 
 def _unknown_authority(

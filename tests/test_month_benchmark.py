@@ -120,6 +120,7 @@ def test_the_verdict(keycard: MonthResult, words: list[str]) -> None:
     assert all(word in miss for word, miss in zip(words, misses, strict=True))
 
 
+@pytest.mark.timeout(1500)
 @pytest.mark.usefixtures("default_port_taken")
 def test_a_day_is_cheaper_and_fresher_than_with_the_other(
     capsys: pytest.CaptureFixture[str],

@@ -117,7 +117,7 @@ class ReplayRunner:
 
     def run(self, cases: Sequence[Scenario], jobs: int) -> list[ReplayResult]:
         """Run the cases and return their results."""
-        if _PROCESSES.get_start_method() == "fork":
+        if cases and _PROCESSES.get_start_method() == "fork":
             # Importing Home Assistant takes longer than many a case.
             import_module(".replay_worker", __package__)
             gc.freeze()

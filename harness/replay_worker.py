@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from homeassistant.components.device_tracker import legacy
+
 from simulator.scenarios.scenario import DEFAULT_PROVIDER, Scenario, Step, load_case
 
 from . import fake_network
@@ -28,6 +30,9 @@ def main(arguments: Sequence[str], clock: OffsetClock) -> int:
     for provider in providers:
         case = with_provider(case, provider)
     fake_network.install()
+    # It looks for stale devices of legacy trackers every five seconds: half of all
+    # timers, and there are no such devices.
+    vars(legacy).update(async_track_utc_time_change=lambda *_, **__: lambda: None)
     with open_event_loop() as loop:
         task = loop.create_task(_run_case(case, clock, loop))
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -440,8 +440,8 @@ class VehicleManager:
     ) -> None:
         """Update a vehicle from a product list."""
         vin = coordinator.vehicle.id
-        coordinator.vehicle.apply_product(listed[vin], utcnow)
-        coordinator.async_publish()
+        if coordinator.vehicle.apply_product(listed[vin], utcnow):
+            coordinator.async_publish()
         if "state" in listed[vin]:
             self._on_listed(vin)
 

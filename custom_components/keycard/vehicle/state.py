@@ -103,6 +103,7 @@ __all__ = [
     "has_data",
     "parse_fields",
     "parse_model",
+    "summary_values",
     "unwrap_response",
 ]
 
@@ -897,23 +898,12 @@ class VehicleState:
                 or ""
             )
             model = _MODEL_BY_CAR_TYPE.get(car_type, UNKNOWN_MODEL)
-        values = parse_fields(vehicle_json)
-        state = cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
-        return state.with_summary(json)
+        values = parse_fields(vehicle_json) | _parse_summary(vehicle_json)
+        return cls(vin=vin, model=model, year=year, data_at=data_time(json), **values)
 
     def with_summary(self, json: JsonObject) -> Self:
         """Return the state updated from a `vehicle` or `products` response."""
-        vehicle_json = unwrap_response(json)
-        name = parse_text(section(vehicle_json, "vehicle_state").get("vehicle_name"))
-        equipment = VehicleConfig.from_config(section(vehicle_json, "vehicle_config"))
-        signing = _parse_needs_signing(vehicle_json.get("command_signing"))
-        summary: dict[str, Any] = {
-            "name": name or parse_text(vehicle_json.get("display_name")) or self.name,
-            "presence": _parse_connectivity(vehicle_json.get("state")),
-            "in_service": vehicle_json.get("in_service") is True,
-            "equipment": equipment or self.equipment,
-            "needs_signing": self.needs_signing if signing is None else signing,
-        }
+        summary = _parse_summary(unwrap_response(json))
         if all(getattr(self, name) == value for name, value in summary.items()):
             return self
         return replace(self, **summary)
@@ -1063,6 +1053,38 @@ def unwrap_response(json: JsonObject) -> JsonObject:
     """Return the content of a wrapped response, or the object itself."""
     inner = json.get("response", json)
     return inner if isinstance(inner, Mapping) else {}
+
+
+def _parse_summary(vehicle_json: JsonObject) -> dict[str, Any]:
+    """Parse the reported fields that a summary of a vehicle has."""
+    name = parse_text(section(vehicle_json, "vehicle_state").get("vehicle_name"))
+    reported: dict[str, Any] = {
+        "name": name or parse_text(vehicle_json.get("display_name")),
+        "equipment": VehicleConfig.from_config(section(vehicle_json, "vehicle_config")),
+        "needs_signing": _parse_needs_signing(vehicle_json.get("command_signing")),
+    }
+    return {
+        "presence": _parse_connectivity(vehicle_json.get("state")),
+        "in_service": vehicle_json.get("in_service") is True,
+        **{name: value for name, value in reported.items() if value is not None},
+    }
+
+
+def summary_values(vehicle_json: JsonObject) -> tuple[object, ...]:
+    """Return the values that `VehicleState.with_summary` reads, without parsing them.
+
+    The time of the configuration differs in each response.
+    """
+    config = dict(section(vehicle_json, "vehicle_config"))
+    config.pop("timestamp", None)
+    return (
+        vehicle_json.get("state"),
+        vehicle_json.get("in_service"),
+        vehicle_json.get("display_name"),
+        vehicle_json.get("command_signing"),
+        section(vehicle_json, "vehicle_state").get("vehicle_name"),
+        config,
+    )
 
 
 def has_data(json: JsonObject) -> bool:

@@ -20,6 +20,7 @@ from .state import (
     data_time,
     has_data,
     parse_model,
+    summary_values,
     unwrap_response,
 )
 
@@ -98,10 +99,10 @@ class Vehicle:
     )
     """The state that was last converted to JSON, and that JSON."""
 
-    _summarized: tuple[VehicleState, JsonObject] | None = field(
+    _summarized: tuple[VehicleState, tuple[object, ...]] | None = field(
         default=None, init=False, compare=False
     )
-    """The last summary, and the state that was updated from it."""
+    """The state that was updated from the last summary, and the values of that."""
 
     _connectivity_at: datetime | None = field(default=None, init=False)
     """When the cloud last reported the connectivity state."""
@@ -249,27 +250,29 @@ class Vehicle:
         if not has_data(json) or not self._is_same_vehicle(json):
             return False
         self._follow_clock(utcnow)
-        fresh = replace(VehicleState.from_data(json), vin=self.id)
-        if fresh.data_at is not None and fresh.data_at > utcnow + _MAX_CLOCK_SKEW:
-            fresh = replace(fresh, data_at=None)
+        fresh = VehicleState.from_data(json)
+        data_at = fresh.data_at
+        if data_at is not None and data_at > utcnow + _MAX_CLOCK_SKEW:
+            data_at = None
         previous = self.state
-        if not _is_newer(fresh, previous):
+        if not _is_newer(data_at, previous):
             self.apply_summary(json, utcnow)
             return False
         self._connectivity_at = utcnow
+        values: dict[str, Any] = {"vin": self.id, "data_at": data_at}
         if previous is not None:
-            persistent: dict[str, Any] = {
+            values |= {
                 name: getattr(previous, name)
                 for name in PERSISTENT_FIELDS
                 if getattr(fresh, name) is None
             }
-            fresh = replace(fresh, **persistent)
-        newer_values: dict[str, Any] = self._commanded_values_since(fresh.data_at)
-        newer_values |= self._bluetooth_values_since(fresh.data_at)
+        values |= self._commanded_values_since(data_at)
+        values |= self._bluetooth_values_since(data_at)
         fresh = self._with_low_charge_amps(fresh)
-        self._mark_certain(self._reported_again(fresh.data_at))
-        newer_values |= dict.fromkeys(self._uncertain)
-        fresh = replace(fresh, **newer_values)
+        self._mark_certain(self._reported_again(data_at))
+        values |= dict.fromkeys(self._uncertain)
+        # A state has many fields, so it is copied only once.
+        fresh = replace(fresh, **values)
         self.state, self.restored = fresh, False
         taken_at = fresh.data_at or utcnow
         # A cache may return old data.
@@ -285,18 +288,25 @@ class Vehicle:
             return
         self._follow_clock(utcnow)
         state = self._state_or_empty()
-        if (state, summary) != self._summarized:
+        reported = summary_values(summary)
+        if (state, reported) != self._summarized:
             state = state.with_summary(json)
-            self._summarized = state, summary
+            self._summarized = state, reported
         self.state = state
         self._connectivity_at = utcnow
         self._apply_sleep(utcnow)
         self._update_name_and_model(state)
 
-    def apply_product(self, json: JsonObject, utcnow: datetime) -> None:
-        """Update from the vehicle's entry in the product list of the account."""
+    def apply_product(self, json: JsonObject, utcnow: datetime) -> bool:
+        """Update from the vehicle's entry in the product list of the account.
+
+        Return whether anything changed, or is current again.
+        """
+        was_known = self.is_connectivity_known(utcnow)
+        before = self.state, self.mobile_access_disabled
         self.apply_summary(json, utcnow)
         self.mobile_access_disabled = json.get("mobile_access_disabled") is True
+        return not was_known or before != (self.state, self.mobile_access_disabled)
 
     def apply_bluetooth(
         self, values: Mapping[str, Any], data_at: datetime | None, utcnow: datetime
@@ -580,8 +590,8 @@ def _parse_times(stored: object) -> dict[str, datetime]:
     }
 
 
-def _is_newer(fresh: VehicleState, previous: VehicleState | None) -> bool:
-    """Return whether data may be newer than the previous ones."""
-    if previous is None or previous.data_at is None or fresh.data_at is None:
+def _is_newer(data_at: datetime | None, previous: VehicleState | None) -> bool:
+    """Return whether data of a time may be newer than the previous ones."""
+    if previous is None or previous.data_at is None or data_at is None:
         return True
-    return fresh.data_at > previous.data_at
+    return data_at > previous.data_at

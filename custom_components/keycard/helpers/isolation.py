@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 import logging
 import traceback
+from types import TracebackType
 from typing import Any, override
 
 from homeassistant.core import CALLBACK_TYPE, callback
@@ -14,13 +15,32 @@ from ..transport.log_filter import redact
 _LOGGER = logging.getLogger(__name__)
 
 
-@contextmanager
-def isolated(what: str) -> Generator[None]:
-    """Log errors without secrets, and continue; `what` is the name of the part."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - no error may affect the others
-        _log_error(what)
+class isolated:  # noqa: N801 - used like a function
+    """Log errors without secrets, and continue; `what` is the name of the part.
+
+    Each update of an entity is isolated, so this is no generator, which is slower.
+    """
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        """Initialize with the name of the part."""
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Begin the part."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> bool:
+        """Log an error, and return whether it ends here."""
+        if not isinstance(error, Exception):
+            return False
+        _log_error(self._what)
+        return True
 
 
 class RepeatedIsolation:

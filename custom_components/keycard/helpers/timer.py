@@ -12,6 +12,9 @@ from homeassistant.core import (
 )
 from homeassistant.helpers.event import async_call_later
 
+# Seconds by which a timer that stays as it is may differ from the requested time.
+_TOLERANCE = 0.001
+
 
 class Timer:
     """Call an action after a delay; the action may schedule the timer again."""
@@ -21,6 +24,7 @@ class Timer:
         self._hass = hass
         self._action = action
         self._unsub: CALLBACK_TYPE | None = None
+        self._expires_at = 0.0
         self._job = HassJob(
             self._async_expired,
             cancel_on_shutdown=True,
@@ -35,8 +39,13 @@ class Timer:
     @callback
     def async_schedule(self, delay: float) -> None:
         """Call the action after a delay (s), and not at an earlier scheduled time."""
+        delay = max(0.0, delay)
+        expires_at = self._hass.loop.time() + delay
+        if self.is_scheduled and abs(expires_at - self._expires_at) < _TOLERANCE:
+            return
         self.async_cancel()
-        self._unsub = async_call_later(self._hass, max(0.0, delay), self._job)
+        self._expires_at = expires_at
+        self._unsub = async_call_later(self._hass, delay, self._job)
 
     @callback
     def async_cancel(self) -> None:

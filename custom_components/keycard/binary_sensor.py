@@ -244,6 +244,12 @@ class VehicleBinarySensor(VehicleEntity, BinarySensorEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return the value."""
+        return (self.is_on,)
+
+    @property
+    @override
     def is_on(self) -> bool | None:
         """Return the value, None if unknown."""
         return self.entity_description.is_on_fn(self.coordinator.data)

@@ -102,6 +102,9 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
     ) -> None:
         """Initialize the entity."""
         super().__init__(coordinator)
+        self._written: tuple[object, bool] | None = None
+        """The value that the last update wrote."""
+
         vehicle = coordinator.vehicle
         self.entity_description = description
         self._attr_unique_id = f"{vehicle.id}_{description.key}"
@@ -133,6 +136,23 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Return whether the state is provisional."""
         return {ATTR_PROVISIONAL: True} if self.coordinator.data.provisional else None
+
+    @property
+    def shown_value(self) -> object:
+        """Return the value of which state and attributes depend, besides `provisional`.
+
+        None if there is none, so that each update is written.
+        """
+        return None
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write the state, unless it is the same as before."""
+        shown = self.shown_value, self.coordinator.data.provisional
+        if shown[0] is None or shown != self._written:
+            self._written = shown
+            super()._handle_coordinator_update()
 
     @property
     def usable_state(self) -> VehicleState | None:

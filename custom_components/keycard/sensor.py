@@ -737,6 +737,12 @@ class VehicleSensor(VehicleEntity, SensorEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return value and details."""
+        return self.native_value, self.extra_state_attributes
+
+    @property
+    @override
     def native_value(self) -> SensorValue:
         """Return the value, None if unknown."""
         return self.entity_description.value_fn(self.coordinator.data)

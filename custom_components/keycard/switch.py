@@ -167,6 +167,12 @@ class VehicleSwitch(VehicleEntity, SwitchEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return the value."""
+        return (self.is_on,)
+
+    @property
+    @override
     def is_on(self) -> bool | None:
         """Return whether the switch is on, None if unknown."""
         return (

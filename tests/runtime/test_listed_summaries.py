@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Coroutine
+from math import inf
 from random import Random
 from typing import Any
 from unittest.mock import Mock
@@ -21,6 +22,7 @@ from custom_components.keycard.vehicle.poll_schedule import (
     SUMMARY_INTERVAL,
     TURN_INTERVAL,
     next_turns,
+    turn_due_at,
 )
 from custom_components.keycard.vehicle.vehicle import Vehicle
 
@@ -38,7 +40,8 @@ def test_every_vehicle_has_a_turn_and_every_model_one_a_minute(number: int) -> N
     requested_at = dict.fromkeys(models, 0.0)
     most = 0
     for minute in range(1, 60):
-        turns = next_turns(models, requested_at)
+        due_at = {vin: turn_due_at(at, inf) for vin, at in requested_at.items()}
+        turns = next_turns(models, due_at, minute * SUMMARY_INTERVAL)
         most = max(most, len(turns))
         assert len(set(turns)) == len(turns)
         assert {models[vin] for vin in turns} == {"model3", "models"}

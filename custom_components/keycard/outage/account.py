@@ -244,6 +244,11 @@ class AccountStatus:
         return found is not None and found.last_at - found.started_at >= RATE_PAUSE
 
     @property
+    def refuses(self) -> bool:
+        """Return whether calls of any kind were refused or limited lately."""
+        return bool(self._refusals)
+
+    @property
     def paused_until(self) -> float:
         """Return when the next call of any kind may be made (monotonic)."""
         found = self._refusals.get(None)

@@ -56,4 +56,6 @@ class UsageTracker:
 
     def interval_factor(self) -> float:
         """Return the factor by which the budget lengthens polling intervals now."""
+        if self.monthly_usage.budget is None:
+            return 1.0
         return self.monthly_usage.interval_factor(dt_util.now())

@@ -30,6 +30,7 @@ from ..vehicle.poll_schedule import (
     DataPollSchedule,
     Pace,
     next_turns,
+    turn_due_at,
 )
 from ..vehicle.product_list import parse_products
 from ..vehicle.state import JsonObject, VehicleState, has_data, unwrap_response
@@ -41,6 +42,9 @@ SOON = 2.0
 
 # Seconds between the first requests for two vehicles.
 START_GAP = 0.05
+
+# Longest time (s) until the polls of a vehicle are looked at again.
+LONGEST_TIMER = 3 * SUMMARY_INTERVAL
 
 
 class CallType(StrEnum):
@@ -120,6 +124,12 @@ class VehiclePolls:
     summary: FreePoll
     schedule: DataPollSchedule
     cache: ThirdPartyCache = field(default_factory=ThirdPartyCache)
+    requested_at: float = -inf
+    """Time of the last request for this vehicle alone."""
+
+    data_due_at: float = inf
+    """Time at which the data are due, as of the last look at the polls."""
+
     data_running: bool = False
     scheduled_state: VehicleState | None = None
     """The state of the vehicle for which the timer was last set."""
@@ -138,8 +148,8 @@ class VehiclePoller:
     Data that a third party caches are read, which is free, and refreshed, which is
     billed, only if they do not change by themselves.
 
-    Each vehicle has its own timer. It expires at least once per summary interval, so
-    that it need not follow every change of pauses, pace and budget.
+    Each vehicle has its own timer. It expires so often that it need not follow every
+    change of pauses, pace and budget.
     """
 
     def __init__(
@@ -275,12 +285,14 @@ class VehiclePoller:
         if self._stopped:
             return
         monotonic = time.monotonic()
-        next_at = min(
-            monotonic + SUMMARY_INTERVAL,
+        delay = -monotonic + min(
             max(self._detector.next_call(), self._account.paused_until),
             self._products.due_at(self._paused_until(Category.CALLS, None)),
         )
-        self._timer.async_schedule(next_at - monotonic)
+        if delay < SUMMARY_INTERVAL:
+            self._timer.async_schedule(delay)
+        elif not self._timer.is_scheduled:
+            self._timer.async_schedule(SUMMARY_INTERVAL)
 
     @callback
     def async_schedule_vehicle(self, vin: str) -> None:
@@ -299,12 +311,21 @@ class VehiclePoller:
             return
         monotonic = time.monotonic()
         polls.scheduled_state = self._get_vehicle(vin).state
-        next_at = min(
-            monotonic + SUMMARY_INTERVAL,
-            polls.summary.due_at(self._paused_until(Category.CALLS, vin)),
-            self._data_due_at(vin, polls, monotonic),
-        )
-        polls.timer.async_schedule(next_at - monotonic)
+        summary_at, data_at = self._due_at(vin, polls, monotonic)
+        self._set_timer(polls, min(summary_at, data_at), monotonic)
+
+    def _set_timer(self, polls: VehiclePolls, due_at: float, monotonic: float) -> None:
+        """Set the timer of a vehicle, which expires early while calls are paused."""
+        longest = SUMMARY_INTERVAL if self._account.refuses else LONGEST_TIMER
+        polls.timer.async_schedule(min(due_at - monotonic, longest))
+
+    def _due_at(
+        self, vin: str, polls: VehiclePolls, monotonic: float
+    ) -> tuple[float, float]:
+        """Return when the summary and the data of a vehicle are due."""
+        polls.data_due_at = self._data_due_at(vin, polls, monotonic)
+        summary_due_at = polls.summary.due_at(self._paused_until(Category.CALLS, vin))
+        return summary_due_at, polls.data_due_at
 
     def _paused_until(self, category: Category, vin: str | None) -> float:
         return self._account.pause(category, vin)[0]
@@ -346,11 +367,16 @@ class VehiclePoller:
     def _async_poll_vehicle(self, vin: str) -> None:
         """Make the calls for a vehicle that are due."""
         polls, monotonic = self._vehicles[vin], time.monotonic()
-        paused_until = self._paused_until(Category.CALLS, vin)
-        if polls.summary.due_at(paused_until) <= monotonic:
+        summary_at, data_at = self._due_at(vin, polls, monotonic)
+        if min(summary_at, data_at) > monotonic:
+            # It was postponed.
+            self._set_timer(polls, min(summary_at, data_at), monotonic)
+            return
+        polls.requested_at = monotonic
+        if summary_at <= monotonic:
             polls.summary.start(monotonic, self._random)
             self._async_create_task(self._async_poll_summary(vin, polls))
-        if self._data_due_at(vin, polls, monotonic) <= monotonic:
+        if data_at <= monotonic:
             schedule = polls.schedule
             requested = schedule.is_requested(monotonic) or (
                 schedule.expects_change and self._interval_factor() < inf
@@ -363,10 +389,14 @@ class VehiclePoller:
         self._schedule_vehicle(vin, polls)
 
     def _plan_turns(self, monotonic: float) -> None:
-        """Plan whom to poll one by one until the next product list."""
+        """Plan which vehicles to poll one by one until the next product list."""
         vins = next_turns(
             {vin: self._get_vehicle(vin).model for vin in self._vehicles},
-            {vin: polls.summary.started_at for vin, polls in self._vehicles.items()},
+            {
+                vin: turn_due_at(polls.requested_at, polls.data_due_at)
+                for vin, polls in self._vehicles.items()
+            },
+            monotonic,
         )
         gap = SUMMARY_INTERVAL / len(vins)
         self._turns = {
@@ -422,7 +452,7 @@ class VehiclePoller:
 
     async def _async_confirm_summary(self, vin: str) -> None:
         if (polls := self._vehicles.get(vin)) is not None:
-            polls.summary.started_at = time.monotonic()
+            polls.requested_at = time.monotonic()
         await self._async_call(CallType.SUMMARY, vin)
         if (polls := self._vehicles.get(vin)) is not None:
             self._schedule_vehicle(vin, polls)

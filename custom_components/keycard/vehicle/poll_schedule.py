@@ -256,20 +256,38 @@ def _idle_interval(
 
 
 def next_turns(
-    models: Mapping[str, str], requested_at: Mapping[str, float]
+    models: Mapping[str, str], due_at: Mapping[str, float], monotonic: float
 ) -> list[str]:
     """Return the vehicles to request one by one in the next summary interval.
 
-    `models` and `requested_at`, the time of the last such request, are by vehicle.
+    `models`, and when the turn of each vehicle is due at the latest, are by vehicle.
+    There are as few as possible, as other requests may come before a turn is due, but
+    never more in one interval than if the turns were spread evenly.
     """
     by_model: defaultdict[str, list[str]] = defaultdict(list)
-    for vin in sorted(models, key=lambda vin: requested_at[vin]):
+    for vin in sorted(models, key=lambda vin: due_at[vin]):
         by_model[models[vin]].append(vin)
-    return [
-        vin
-        for vins in by_model.values()
-        for vin in vins[: ceil(len(vins) * SUMMARY_INTERVAL / TURN_INTERVAL)]
-    ]
+    turns: list[str] = []
+    for vins in by_model.values():
+        most = ceil(len(vins) * SUMMARY_INTERVAL / TURN_INTERVAL)
+        needed = 1
+        for number, vin in enumerate(vins, 1):
+            later = max(0.0, due_at[vin] - monotonic) // SUMMARY_INTERVAL
+            if later == inf:
+                break
+            needed = max(needed, number - most * int(later))
+        turns += vins[: min(needed, most)]
+    return turns
+
+
+def turn_due_at(requested_at: float, data_due_at: float) -> float:
+    """Return when a vehicle must be requested by itself at the latest.
+
+    The last such request was at `requested_at`; data that are due until then count as
+    another one.
+    """
+    due_at = requested_at + TURN_INTERVAL
+    return data_due_at + TURN_INTERVAL if data_due_at <= due_at else due_at
 
 
 @dataclass(kw_only=True)

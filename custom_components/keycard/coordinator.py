@@ -30,7 +30,7 @@ from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Reason, Subject
 from .outage.external_data import StaleDataDetector
-from .outage.models import Assessment
+from .outage.models import Assessment, Status
 from .outage.outage_log import OutageEvent
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .providers import Provider, create_provider, endpoints_from_config
@@ -49,7 +49,7 @@ from .runtime.usage_tracker import UsageTracker
 from .runtime.vehicle_coordinator import VehicleCoordinator
 from .runtime.vehicle_poller import VehiclePoller
 from .runtime.vehicles import VehicleManager
-from .transport.http import deadline_trace_config
+from .transport.http import DeadlineRequest
 from .vehicle.keys import PhysicalKey
 from .vehicle.poll_schedule import DEFAULT_PACE, Pace
 from .vehicle.vehicle import Vehicle
@@ -124,7 +124,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
                     recorder,
                     UsageMiddleware(self._async_count_charge, cached=cached),
                 ),
-                trace_configs=[deadline_trace_config()],
+                request_class=DeadlineRequest,
             ),
             credentials.provider_credentials,
         )
@@ -259,8 +259,10 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         """Return the pace of data polls; a change of it applies without a reload."""
         if not self._usage.monthly_usage.tariff.bills_calls:
             return Pace.FRESHER
-        chosen = self.config_entry.options.get(CONF_PACE)
-        return next((pace for pace in Pace if pace == chosen), DEFAULT_PACE)
+        try:
+            return Pace(self.config_entry.options.get(CONF_PACE, DEFAULT_PACE))
+        except ValueError:
+            return DEFAULT_PACE
 
     def _is_location_allowed(self, latitude: float, longitude: float) -> bool:
         """Return whether the location of a vehicle may be sent as the user's."""
@@ -547,7 +549,11 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self._async_update_vehicles()
         elif (coordinator := self._vehicles.get(vehicle_id or "")) is not None:
             self._async_update_assessments([coordinator])
-        self._async_publish_assessment(changed=changed)
+        if changed or drill_ended or assessment.status is not Status.OPERATIONAL:
+            self._async_publish_assessment(changed=changed)
+        else:
+            # Nothing is to be reported.
+            self._async_publish()
         if assessment.status is not before:
             _LOGGER.info("%s: %s", self.name, assessment.status)
 

@@ -12,8 +12,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import (
+    DeadlineRequest,
     RecordingMiddleware,
-    deadline_trace_config,
 )
 from custom_components.keycard.transport.result import CommandResult
 from custom_components.keycard.vehicle.command_queue import PendingCommand
@@ -242,7 +242,7 @@ async def test_a_signed_command_expires_in_the_car(
         return home.simulator.token
 
     async with aiohttp.ClientSession(
-        middlewares=(RecordingMiddleware(),), trace_configs=[deadline_trace_config()]
+        middlewares=(RecordingMiddleware(),), request_class=DeadlineRequest
     ) as session:
         link = FleetClient(session, home.simulator.urls["eu"], token, private_key=key)
 

@@ -8,8 +8,8 @@ import pytest
 
 from custom_components.keycard.transport.cloud import FleetClient, wake_and_wait
 from custom_components.keycard.transport.http import (
+    DeadlineRequest,
     RecordingMiddleware,
-    deadline_trace_config,
 )
 
 from ..vehicle.recorded import VIN
@@ -90,7 +90,7 @@ async def test_a_wake_is_not_sent_after_its_deadline(
 
     cloud.handler = waking("online")
     async with aiohttp.ClientSession(
-        middlewares=(RecordingMiddleware(),), trace_configs=[deadline_trace_config()]
+        middlewares=(RecordingMiddleware(),), request_class=DeadlineRequest
     ) as session:
         woken = await wake_and_wait(
             FleetClient(session, cloud.url, late_token), VIN, deadline=60

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import time
+from typing import override
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
@@ -207,20 +208,18 @@ class RecordingMiddleware:
         return response
 
 
-def deadline_trace_config() -> aiohttp.TraceConfig:
-    """Return a trace config that checks the deadline when a connection is available.
+class DeadlineRequest(aiohttp.ClientRequest):
+    """Client request that checks its deadline once it has a connection.
 
-    A request may wait long for its connection.
+    It may have waited long for it.
     """
 
-    async def check(*_: object) -> None:
+    @override
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Send the request, unless it is too late."""
         if (record := _record.get()) is not None:
             record.check()
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(check)
-    config.on_connection_reuseconn.append(check)
-    return config
+        return await super().send(conn)
 
 
 async def request(

@@ -157,6 +157,12 @@ class KeyTestedButton(VehicleEntity, ButtonEntity):
         super().__init__(entry, coordinator, description)
         self._drill = entry.runtime_data.drill
 
+    @property
+    @override
+    def shown_value(self) -> object:
+        """Return the same always: the state is the time of the last press."""
+        return ()
+
     @override
     async def async_press(self) -> None:
         """Record the test."""
@@ -167,6 +173,12 @@ class VehicleButton(VehicleEntity, ButtonEntity):
     """Button of a vehicle."""
 
     entity_description: VehicleButtonDescription
+
+    @property
+    @override
+    def shown_value(self) -> object:
+        """Return the same always: the state is the time of the last press."""
+        return ()
 
     @override
     async def async_press(self) -> None:

@@ -565,7 +565,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             self._async_update_vehicles()
             self._async_publish_assessment(changed=True)
         self._vehicle_manager.async_update_each(
-            VehicleCoordinator.async_publish, self._vehicles.values()
+            VehicleCoordinator.async_update_aging, self._vehicles.values()
         )
 
     @callback

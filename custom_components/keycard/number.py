@@ -86,6 +86,12 @@ class VehicleNumber(VehicleEntity, NumberEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return value and limits."""
+        return self.native_value, self.native_min_value, self.native_max_value
+
+    @property
+    @override
     def native_value(self) -> float | None:
         """Return the value, None if unknown."""
         return (

@@ -24,6 +24,7 @@ from custom_components.keycard.vehicle.poll_schedule import (
     next_turns,
     turn_due_at,
 )
+from custom_components.keycard.vehicle.state import ConnectivityState, VehicleState
 from custom_components.keycard.vehicle.vehicle import Vehicle
 
 HOUR = 3600
@@ -51,6 +52,12 @@ def test_every_vehicle_has_a_turn_and_every_model_one_a_minute(number: int) -> N
             oldest = minute * SUMMARY_INTERVAL - min(requested_at.values())
             assert oldest <= TURN_INTERVAL + SUMMARY_INTERVAL
     assert most <= number * SUMMARY_INTERVAL / TURN_INTERVAL + 2
+
+
+def test_data_that_are_due_replace_a_turn() -> None:
+    assert turn_due_at(100.0, 100.0 + TURN_INTERVAL) == 100.0 + 2 * TURN_INTERVAL
+    assert turn_due_at(100.0, 101.0 + TURN_INTERVAL) == 100.0 + TURN_INTERVAL
+    assert turn_due_at(100.0, inf) == 100.0 + TURN_INTERVAL
 
 
 class Polls:
@@ -127,6 +134,22 @@ def test_few_requests_for_many_vehicles(
     assert 57 <= polls.requests[CallType.PRODUCTS] <= 60
     assert polls.requests[CallType.SUMMARY] <= 60 * most
     # The good answer of a call for a vehicle counts for ten minutes.
+    assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 7
+
+
+def test_requests_for_data_count_as_turns(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(hass, monkeypatch, 100)
+    for vin, vehicle in polls.vehicles.items():
+        vehicle.state = VehicleState(
+            vin=vin, year=2022, presence=ConnectivityState.ONLINE, locked=True
+        )
+    polls.run(1200)
+    polls.run(HOUR)
+    assert 280 <= polls.requests[CallType.DATA] <= 320
+    # Fewer than 14 in each minute, though the data of all come at the same time.
+    assert polls.requests[CallType.SUMMARY] <= 790
     assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 7
 
 

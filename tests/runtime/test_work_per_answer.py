@@ -126,6 +126,38 @@ async def test_one_answer(
 
 
 @pytest.mark.usefixtures("without_requests")
+async def test_a_list_without_a_change(
+    hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(compatible_entry)
+    await work_per_answer(hass, compatible_entry, 10)
+    data: KeycardData = compatible_entry.runtime_data
+    poller = data.vehicle_poller
+    assert poller is not None
+    counted: Counter[str] = Counter()
+
+    async def listed(state: str, at: int) -> Counter[str]:
+        """Return the work for a list, and for the update a minute later."""
+        counted.clear()
+        config = {"can_actuate_trunks": True, "timestamp": at}
+        products = [
+            {"vin": vin, "state": state, "vehicle_config": config}
+            for vin in data.vehicles
+        ]
+        poller._on_call(CallType.PRODUCTS, None, answer(products))
+        data.coordinator._async_update_aging()
+        await data.vehicle_manager.async_wait_until_added()
+        return +counted
+
+    with ExitStack() as stack:
+        count_calls(stack, counted, VehicleCoordinator, "async_publish")
+        count_calls(stack, counted, VehicleState, "with_summary")
+        await listed("online", 1)
+        assert not await listed("online", 2)
+        assert await listed("asleep", 3) == {"async_publish": 10, "with_summary": 10}
+
+
+@pytest.mark.usefixtures("without_requests")
 async def test_a_changed_assessment_updates_all_vehicles(
     hass: HomeAssistant, compatible_entry: MockConfigEntry, set_up: SetUp
 ) -> None:
@@ -205,6 +237,29 @@ async def test_notifications_in_an_outage(
             vehicle.state or VehicleState(vin=vins[1]), locked=False
         )
         assert await answered(vins[1], "online") == 1
+
+
+async def test_states_that_do_not_change_are_not_written(
+    hass: HomeAssistant, account: MockConfigEntry
+) -> None:
+    data: KeycardData = account.runtime_data
+    coordinator = next(
+        one for one in data.vehicles.values() if one.vehicle.name == "Ada"
+    )
+    vehicle, distance = coordinator.vehicle, "sensor.ada_range"
+
+    def drive(**changed: Any) -> None:
+        assert vehicle.state is not None
+        vehicle.state = replace(vehicle.state, **changed)
+        coordinator.async_publish()
+
+    drive(battery_level=50)
+    before = state_of(hass, BATTERY), state_of(hass, distance)
+    drive(battery_range=123.0)
+    assert state_of(hass, BATTERY).last_reported == before[0].last_reported
+    assert state_of(hass, distance).state != before[1].state
+    drive(battery_level=49)
+    assert state_of(hass, BATTERY).state == "49"
 
 
 async def test_data_are_shown_though_the_detector_fails(

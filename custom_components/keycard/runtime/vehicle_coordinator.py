@@ -234,6 +234,19 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         if data != self.data:
             self.async_set_updated_data(data)
 
+    @callback
+    def async_update_aging(self) -> None:
+        """Publish the data if they have changed with time alone."""
+        vehicle, actual, utcnow = self.vehicle, self.actual, dt_util.utcnow()
+        if (
+            self.bluetooth is not None
+            or vehicle.state is not actual.state
+            or vehicle.is_current(utcnow) is not actual.is_current
+            or vehicle.is_connectivity_known(utcnow) is not actual.connectivity_known
+            or vehicle.fresh_fields(utcnow) != actual.fresh_fields
+        ):
+            self.async_publish()
+
     def _cloud_connection(self) -> Connection | None:
         if self._command_sender is None:
             return None

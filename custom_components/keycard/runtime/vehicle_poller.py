@@ -376,16 +376,16 @@ class VehiclePoller:
         if summary_at <= monotonic:
             polls.summary.start(monotonic, self._random)
             self._async_create_task(self._async_poll_summary(vin, polls))
-        if data_at <= monotonic:
-            schedule = polls.schedule
-            requested = schedule.is_requested(monotonic) or (
-                schedule.expects_change and self._interval_factor() < inf
-            )
-            polls.data_running = True
-            schedule.record_poll(monotonic, jitter=self._jitter())
-            self._async_create_task(
-                self._async_poll_data(vin, polls, requested=requested)
-            )
+        if data_at > monotonic:
+            # The timer is set again when the summary has come.
+            return
+        schedule = polls.schedule
+        requested = schedule.is_requested(monotonic) or (
+            schedule.expects_change and self._interval_factor() < inf
+        )
+        polls.data_running = True
+        schedule.record_poll(monotonic, jitter=self._jitter())
+        self._async_create_task(self._async_poll_data(vin, polls, requested=requested))
         self._schedule_vehicle(vin, polls)
 
     def _plan_turns(self, monotonic: float) -> None:

@@ -1,10 +1,10 @@
 """Measure what 1, 10 and 100 vehicles cost Home Assistant's event loop.
 
 Print for Keycard and Home Assistant's tesla_fleet integration: processor time of the
-set-up, of an hour and of its longest minute, longest block of the event loop, added
-memory, requests and changed states. Each runs in a process of its own, against the
-simulator. Processor time is Home Assistant's alone; that of the process includes the
-simulator and the harness.
+set-up, of an hour (or `--seconds`) and of its longest minute, longest block of the
+event loop, added memory, requests and changed states. Each runs in a process of its
+own, against the simulator. Processor time is Home Assistant's alone; that of the
+process includes the simulator and the harness.
 
 Two more rows at the smallest number of vehicles say what Home Assistant needs without
 either, and what it needs to request something every half minute and do nothing else.
@@ -38,12 +38,11 @@ INTEGRATIONS = ("keycard", "tesla_fleet")
 REFERENCES = ("nothing", "requests")
 WIDTH = 150  # where the output is no terminal
 MINUTE = 60.0
-BASE_STEPS = 20  # how long a run takes beside its vehicles, in vehicles
 
 # Title and format of each figure.
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "set_up": ("set-up s", ".2f"),
-    "spent": ("hour s", ".2f"),
+    "spent": ("run s", ".2f"),
     "longest_minute": ("minute s", ".2f"),
     "of_process": ("process s", ".2f"),
     "longest_block": ("block ms", ".0f"),
@@ -117,21 +116,15 @@ def _compare(options: argparse.Namespace) -> int:
             for figures in _figures(name, count, options.seconds):
                 if figures is not None:
                     results[name, count] = figures
-                yield from [None] * _steps_of_minute(count)
+                else:
+                    yield
 
-    total = sum(
-        _steps_of_minute(count) * (ceil(options.seconds / MINUTE) + 1)
-        for _, count in runs
-    )
-    for _ in track(console, "vehicles x minutes", steps(), total):
+    # One more minute for the set-up of each.
+    total = len(runs) * (ceil(options.seconds / MINUTE) + 1)
+    for _ in track(console, "simulated minutes", steps(), total):
         pass
     console.print(table(results))
     return 0
-
-
-def _steps_of_minute(count: int) -> int:
-    """Return the share of a simulated minute in the progress."""
-    return count + BASE_STEPS
 
 
 def _figures(

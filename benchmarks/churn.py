@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module = import_module("benchmarks.churn_run")
     run = module.ChurnRun(options.hours, options.seed, clock)
     samples = list(
-        track(console, "half hours", run.samples(), round(options.hours * 2))
+        track(console, "half hours", run.samples(), max(round(options.hours * 2), 1))
     )
     table = Table("", "curve", "begin", "end", "least", "most")
     for name in LIMITS:

@@ -82,12 +82,14 @@ class ChurnRun:
             await checked.install(_HOME, paired)
             await checked.run(120.0)
             end = checked.now + self._seconds
-            due, minute = checked.now + SAMPLE_SECONDS, 0
+            # A run that is shorter has one sample.
+            interval = min(SAMPLE_SECONDS, self._seconds)
+            due, minute = checked.now + interval, 0
             while checked.now < end:
                 await self._live_minute(checked, minute)
                 minute += 1
                 if checked.now >= due:
-                    due += SAMPLE_SECONDS
+                    due += interval
                     self.done["violations"] = len(checked.violations)
                     yield self._sample(checked, loop)
 

@@ -25,6 +25,8 @@ from .peer_result import Load, Nuisance, PeerResult
 from .peer_story import CASES, MINUTE, OUTAGE, Case
 from .scale_run import SETTLE_TIMEOUT, build_homes, measure_load, outside
 
+NEW_SIGN_IN = "asks for a new sign-in"
+
 
 def measure(
     name: str,
@@ -197,10 +199,11 @@ class Story:
                 for subject in conditions
             }
         )
-        well = await self._until(self._well, 60 * MINUTE)
-        if well is None:
+        seconds = await self._until(self._well, 60 * MINUTE)
+        well = seconds is not None and not self._reauth_flows()
+        if not well:
             await self._repair()
-        return Nuisance(alarmed=alarm is not None, known=known, well=well is not None)
+        return Nuisance(alarmed=alarm is not None, known=known, well=well)
 
     async def play_outages(
         self, count: int
@@ -224,9 +227,8 @@ class Story:
 
     async def _repair(self) -> None:
         """Do what the user would have to do, so that the next case begins well."""
-        for flow in self._hass.config_entries.flow.async_progress():
-            if flow["context"].get("entry_id") in self._entry_ids:
-                self._hass.config_entries.flow.async_abort(flow["flow_id"])
+        for flow_id in self._reauth_flows():
+            self._hass.config_entries.flow.async_abort(flow_id)
         for entry_id in self._entry_ids:
             reload = self._hass.config_entries.async_reload(entry_id)
             task = self._environment.instance.task(reload)
@@ -289,6 +291,7 @@ class Story:
         """Return what an integration shows, "" for nothing."""
         if not self._integration.is_keycard:
             return ", ".join(self._signs())
+        reauth = [NEW_SIGN_IN] if self._reauth_flows() else []
         keys = {
             state.state
             for entity in self._registered()
@@ -301,16 +304,21 @@ class Story:
             found.append(str(scope))
         if keys - {"usual"}:
             found.append(f"key: {' or '.join(sorted(keys))}")
-        return ", ".join(found)
+        return ", ".join(found + reauth)
 
     def _signs(self) -> list[str]:
         found = []
         if lost := len(self._before - self._usable()):
             found.append(f"{lost} of {len(self._before)} entities unavailable")
-        if any(
-            flow["context"].get("entry_id") in self._entry_ids
-            and flow["context"].get("source") == SOURCE_REAUTH
-            for flow in self._hass.config_entries.flow.async_progress()
-        ):
-            found.append("asks for a new sign-in")
+        if self._reauth_flows():
+            found.append(NEW_SIGN_IN)
         return found
+
+    def _reauth_flows(self) -> list[str]:
+        """Return the IDs of flows that ask for a new sign-in."""
+        return [
+            flow["flow_id"]
+            for flow in self._hass.config_entries.flow.async_progress()
+            if flow["context"].get("entry_id") in self._entry_ids
+            and flow["context"].get("source") == SOURCE_REAUTH
+        ]

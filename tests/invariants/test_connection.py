@@ -2,9 +2,19 @@
 
 import pytest
 
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.const import EVENT_STATE_CHANGED
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
-from .home import HomeUnderTest, assert_available, assert_explained, assert_no_errors
+from .home import (
+    HomeUnderTest,
+    assert_available,
+    assert_explained,
+    assert_no_errors,
+    states_of,
+)
 
 ADA = "sensor.ada_connection"
 CY = "sensor.cy_connection"
@@ -119,3 +129,20 @@ async def test_mobile_access_is_off_until_data_come(
     home.simulator.set("car.Ada", "ok")
     await home.until(lambda: home.states()[ADA] == "cloud", within=1300)
     assert_no_errors(caplog)
+
+
+@pytest.mark.parametrize("failing", ["reset", "refuse", "timeout"])
+async def test_the_return_of_the_internet_is_no_outage(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, failing: str
+) -> None:
+    await home.set_up_operational(compatible_entry)
+    changes = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    subjects = ("all.api", "all.status", "auth.token", "auth.authorize", "controls")
+    home.simulator.apply(dict.fromkeys(subjects, failing))
+    await home.run(300)
+    home.simulator.apply(dict.fromkeys(subjects, "ok"))
+    await home.run(400)
+    shown = states_of(changes, "sensor.tesla_cloud_status")
+    assert "outage" not in shown
+    assert shown[0] == "internet_down"
+    assert shown[-1] == "operational"

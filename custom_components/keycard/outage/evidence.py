@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..transport.http import HttpResult
+from ..transport.http import Failure, HttpResult
 from .models import MissingEvidence
 
 
@@ -90,8 +90,8 @@ class Evidence:
     """Result of one probe or call about one subject, at one time.
 
     Times are monotonic seconds; `retry_after` is in seconds. The detector only compares
-    `vehicle_id` and `model`. `answered` is False without an HTTP answer; `request_type`
-    is None without a request.
+    `vehicle_id` and `model`. `answered` is False without a whole HTTP answer;
+    `request_type` is None without a request.
     """
 
     classification: Classification
@@ -122,6 +122,9 @@ CACHED = Classification(
 )
 """Cached data of a third party that are no newer than before."""
 
+# A connection that is cut before the end of an answer shows no more than silence.
+_AFTER_ANSWERS = (None, Failure.TOO_LARGE)
+
 RENEWED = Classification(subject=Subject.AUTH, verdict=Verdict.GOOD, reason=Reason.OK)
 
 
@@ -141,6 +144,6 @@ def make_evidence(
         vehicle_id=vehicle_id,
         model=model,
         retry_after=answer.retry_after,
-        answered=answer.status is not None,
+        answered=answer.status is not None and answer.failure in _AFTER_ANSWERS,
         request_type=kind,
     )

@@ -461,35 +461,17 @@ class VehiclePoller:
         self, vin: str, polls: VehiclePolls, *, requested: bool
     ) -> None:
         vehicle = self._get_vehicle(vin)
-        before, failed = vehicle.data_at, False
+        before = vehicle.data_at
         try:
-            call = await self._async_call(CallType.DATA, vin)
-            failed = self._is_worth_a_retry(call)
+            await self._async_call(CallType.DATA, vin)
             if self._client.supports_refresh and self._vehicles.get(vin) is polls:
                 await self._async_refresh(
                     vehicle, polls.cache, before, requested=requested
                 )
         finally:
             polls.data_running = False
-            polls.schedule.record_result(
-                is_new=vehicle.data_at != before, failed=failed
-            )
+            polls.schedule.record_result(is_new=vehicle.data_at != before)
             self._schedule_vehicle(vin, polls)
-
-    def _is_worth_a_retry(self, call: ApiCall) -> bool:
-        """Return whether data failed for a reason that may soon be over.
-
-        What the vehicle or the account refuse, it refuses again.
-        """
-        if not call.sent:
-            return True
-        meaning = classify_call(
-            CallType.DATA, call, third_party=self._detector.third_party
-        )
-        if meaning.verdict is not Verdict.BAD:
-            return False
-        refused = meaning.subject in (Subject.CAR, Subject.ACCOUNT)
-        return not refused or meaning.reason is Reason.RATE_LIMITED
 
     async def _async_refresh(
         self,

@@ -116,6 +116,33 @@ async def test_a_first_start_while_no_call_is_answered(
 
 
 @pytest.mark.parametrize(
+    ("answer", "within", "calls"),
+    [
+        ("503 down", 400, 3),
+        ("garbage", 400, 3),
+        # What is refused is not requested again before its pause ends.
+        ('403 {"error":"x"}', 2000, 2),
+        ('408 {"error":"vehicle unavailable"}', 2000, 2),
+    ],
+)
+async def test_data_that_failed_at_the_first_set_up_are_read_soon(
+    home: HomeUnderTest,
+    compatible_entry: MockConfigEntry,
+    answer: str,
+    within: int,
+    calls: int,
+) -> None:
+    home.simulator.set("eu.data", answer)
+    await home.set_up(compatible_entry)
+    await home.run(100)
+    assert home.states()[LOCK] == "unknown"
+    home.simulator.set("eu.data", "ok")
+    before = home.simulator.usage.billed
+    await home.until(lambda: home.states()[LOCK] == "locked", within=within)
+    assert home.simulator.usage.billed - before <= calls
+
+
+@pytest.mark.parametrize(
     ("failing", "shown"),
     [({}, "operational"), ({"eu.api": "503 down", "eu.status": "503 down"}, "outage")],
     ids=["well", "down"],

@@ -368,3 +368,60 @@ def test_new_data_reset_the_interval() -> None:
     assert due(car(speed=31), 10) == 4 * DRIVING_INTERVAL
     due.schedule.record_result(is_new=True)
     assert due(car(speed=31), 10) == DRIVING_INTERVAL
+
+
+def test_failed_polls_are_retried_with_growing_delays() -> None:
+    schedule, monotonic, delays = DataPollSchedule(), 0.0, []
+    for _ in range(5):
+        schedule.record_poll(monotonic)
+        schedule.record_result(is_new=None, failed=True)
+        due = schedule.next_poll_at(
+            car(), pace=Pace.BALANCED, year=2022, monotonic=monotonic
+        )
+        delays.append(due - monotonic)
+        monotonic = due
+    assert delays == [180.0, 180.0, 360.0, 720.0, IDLE_INTERVAL]
+    schedule.record_poll(monotonic)
+    schedule.record_result(is_new=True)
+    due = schedule.next_poll_at(
+        car(), pace=Pace.BALANCED, year=2022, monotonic=monotonic
+    )
+    assert due - monotonic == IDLE_INTERVAL
+
+
+@pytest.mark.parametrize(("factor", "delay"), [(2.0, 720.0), (inf, inf)])
+def test_retries_are_bounded_by_the_budget(factor: float, delay: float) -> None:
+    schedule = DataPollSchedule()
+    schedule.record_poll(0.0)
+    schedule.record_result(is_new=None, failed=True)
+    due = schedule.next_poll_at(
+        car(), pace=Pace.BALANCED, year=2022, interval_factor=factor, monotonic=0.0
+    )
+    assert due == delay
+
+
+def test_a_requested_poll_that_failed_stays_requested() -> None:
+    schedule = DataPollSchedule()
+    schedule.record_poll(0.0)
+    schedule.record_result(is_new=None, failed=True, requested=True)
+    assert not schedule.is_requested(179.0)
+    assert schedule.is_requested(180.0)
+    schedule.record_poll(180.0)
+    schedule.record_result(is_new=False, requested=True)
+    assert not schedule.is_requested(1e9)
+
+
+def test_polls_without_data_do_not_lengthen_the_interval() -> None:
+    due = ScheduleAt(DataPollSchedule(polled_at=0))
+    for _ in range(4):
+        due.schedule.record_result(is_new=None)
+    assert due(car(speed=31), 10) == DRIVING_INTERVAL
+
+
+def test_failed_polls_of_a_car_that_is_asleep_are_not_retried() -> None:
+    schedule = DataPollSchedule()
+    schedule.record_poll(0.0)
+    schedule.record_result(is_new=None, failed=True)
+    asleep = car(presence=ConnectivityState.ASLEEP)
+    due = schedule.next_poll_at(asleep, pace=Pace.FRESHER, year=2022, monotonic=0.0)
+    assert due == inf

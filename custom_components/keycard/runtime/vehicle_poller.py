@@ -80,6 +80,17 @@ def classify_call(
     )
 
 
+def _is_worth_a_retry(meaning: Classification) -> bool:
+    """Return whether data failed for a reason that may soon be over.
+
+    What the vehicle or the account refuse, it refuses again.
+    """
+    if meaning.verdict is not Verdict.BAD:
+        return False
+    refused = meaning.subject in (Subject.CAR, Subject.ACCOUNT)
+    return not refused or meaning.reason is Reason.RATE_LIMITED
+
+
 _NO_CREDITS = Classification(
     subject=Subject.THIRD_PARTY, verdict=Verdict.BAD, reason=Reason.PAYMENT
 )
@@ -461,16 +472,26 @@ class VehiclePoller:
         self, vin: str, polls: VehiclePolls, *, requested: bool
     ) -> None:
         vehicle = self._get_vehicle(vin)
-        before = vehicle.data_at
+        before, answered, failed = vehicle.data_at, False, False
         try:
-            await self._async_call(CallType.DATA, vin)
+            call = await self._async_call(CallType.DATA, vin)
+            meaning = classify_call(
+                CallType.DATA, call, third_party=self._detector.third_party
+            )
+            answered = call.sent and meaning.verdict is Verdict.GOOD
+            failed = not call.sent or _is_worth_a_retry(meaning)
             if self._client.supports_refresh and self._vehicles.get(vin) is polls:
                 await self._async_refresh(
                     vehicle, polls.cache, before, requested=requested
                 )
         finally:
             polls.data_running = False
-            polls.schedule.record_result(is_new=vehicle.data_at != before)
+            is_new = vehicle.data_at != before
+            polls.schedule.record_result(
+                is_new=is_new if is_new or answered else None,
+                failed=failed and not is_new,
+                requested=requested,
+            )
             self._schedule_vehicle(vin, polls)
 
     async def _async_refresh(

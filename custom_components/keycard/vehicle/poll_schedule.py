@@ -44,6 +44,9 @@ MIN_INTERVAL_AFTER_COMMAND = 180.0
 
 _MAX_DOUBLINGS = 4
 
+# Seconds until failed data are requested again, growing as long as they fail.
+RETRY_DELAY = 180.0
+
 
 class Pace(StrEnum):
     """Pace of data polls, as chosen by the user."""
@@ -297,6 +300,7 @@ class DataPollSchedule:
     _changed_at: float = field(default=-inf, init=False)
     _polls_since_change: int = field(default=1, init=False)
     _unchanged_polls: int = field(default=0, init=False)
+    _failing_since: float | None = field(default=None, init=False)
     _jitter: float = field(default=1.0, init=False)
     _is_away: bool = field(default=False, init=False)
     _activity: Activity | None = field(default=None, init=False)
@@ -326,9 +330,25 @@ class DataPollSchedule:
         self._requested_at, self._early_poll = inf, None
         self._polls_since_change += 1
 
-    def record_result(self, *, is_new: bool) -> None:
-        """Record whether a poll returned new data."""
-        self._unchanged_polls = 0 if is_new else self._unchanged_polls + 1
+    def record_result(
+        self, *, is_new: bool | None, failed: bool = False, requested: bool = False
+    ) -> None:
+        """Record whether a poll returned new data; `is_new` is None without data.
+
+        One that `failed` is retried; it stays `requested` if it was.
+        """
+        if is_new is not None:
+            self._unchanged_polls = 0 if is_new else self._unchanged_polls + 1
+        if not failed:
+            self._failing_since = None
+            return
+        if self._failing_since is None:
+            self._failing_since = self.polled_at
+        if requested:
+            self.request(self.polled_at + self._retry_delay(self._failing_since))
+
+    def _retry_delay(self, failing_since: float) -> float:
+        return max(RETRY_DELAY, self.polled_at - failing_since)
 
     def next_poll_at(
         self,
@@ -355,7 +375,11 @@ class DataPollSchedule:
         )
         if interval.reason is IntervalReason.NOT_ONLINE:
             return inf
-        next_at = self.polled_at + interval.seconds * self._jitter
+        seconds = interval.seconds
+        if self._failing_since is not None and seconds < inf:
+            delay = self._retry_delay(self._failing_since)
+            seconds = min(seconds, delay * interval_factor**2)
+        next_at = self.polled_at + seconds * self._jitter
         if (
             self._early_poll is not None
             and interval.reason is not IntervalReason.BUDGET_SPENT

@@ -362,6 +362,17 @@ def test_a_problem_is_persistent_once_repeated() -> None:
     assert not lasting(account)
 
 
+def test_a_problem_is_persistent_though_a_vehicle_is_refused_later() -> None:
+    account = account_of("Ada", "Cy")
+    for at in (0.0, 900.0):
+        account.observe_answer(refused(Reason.FORBIDDEN, at))
+    assert reason(account) is None
+    assert account.refused_vehicles() == {"Ada": Reason.FORBIDDEN}
+    account.observe_answer(refused(Reason.FORBIDDEN, 910.0, car="Cy"))
+    assert reason(account) is Reason.FORBIDDEN
+    assert lasting(account)
+
+
 def test_a_problem_of_before_a_restart_is_named_again_once() -> None:
     account = account_of()
     account.observe_answer(refused(Reason.BILLING_LIMIT, 0.0))

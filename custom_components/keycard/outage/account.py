@@ -207,8 +207,14 @@ class AccountStatus:
 
     def _of_account(self) -> _Refusal | None:
         """Return the current refusal of the account, None without one."""
+        return max(
+            self._all_of_account(), key=lambda refusal: refusal.last_at, default=None
+        )
+
+    def _all_of_account(self) -> list[_Refusal]:
+        """Return the refusals that together are one of the account."""
         if not self._refusals:
-            return None
+            return []
         found = [self._refusals.get(None)]
         for category in _OF_ACCOUNT:
             found.append(self._refusals.get((category, None)))
@@ -219,9 +225,7 @@ class AccountStatus:
             if all(hit):
                 # Refused data alone concern the vehicles.
                 found += [one for one in hit if one and _counts(category, one.reason)]
-        return max(
-            filter(None, found), key=lambda refusal: refusal.last_at, default=None
-        )
+        return [refusal for refusal in found if refusal is not None]
 
     def refused_vehicles(self) -> dict[str, Reason]:
         """Return the vehicles whose calls are refused, not those of the account."""
@@ -240,8 +244,12 @@ class AccountStatus:
         """Return whether the current problem recurred after a pause."""
         if self.auth_invalid:
             return True
-        found = self._of_account()
-        return found is not None and found.last_at - found.started_at >= RATE_PAUSE
+        reason = self.reason
+        return any(
+            refusal.last_at - refusal.started_at >= RATE_PAUSE
+            for refusal in self._all_of_account()
+            if refusal.reason is reason
+        )
 
     @property
     def refuses(self) -> bool:

@@ -102,7 +102,7 @@ async def test_a_poll_of_a_car_removed_meanwhile_is_ignored(
     data = entry.runtime_data
     car = next(car for car in data.vehicles.values() if car.vehicle.name == "Cy")
     home.simulator.set("eu.api@models", "timeout")
-    await home.run(65)
+    await home.until(lambda: home.simulator.held > 0, 130)
     data.vehicle_manager.async_remove(car.vehicle.id)
     assert home.simulator.held > 0
     home.simulator.set("eu.api@models", "503 down")

@@ -16,6 +16,7 @@ from custom_components.keycard.outage.detector import OutageDetector
 from custom_components.keycard.runtime import vehicle_poller
 from custom_components.keycard.runtime.vehicle_poller import CallType, VehiclePoller
 from custom_components.keycard.transport.cloud import FleetClient
+from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.poll_schedule import (
     DEFAULT_PACE,
@@ -111,7 +112,10 @@ class Polls:
         if call_type is CallType.PRODUCTS and self.list_works:
             for listed in self.vehicles:
                 self.poller.async_handle_listed(listed)
-        return Mock(spec=ApiCall)
+        return ApiCall(
+            answer=HttpResult(sent_at=self.monotonic, elapsed=0.1, status=200),
+            body={"response": {"charge_state": {"battery_level": 50}}},
+        )
 
     def run(self, seconds: int) -> None:
         """Let time pass, and count the requests anew."""

@@ -6,14 +6,10 @@ or if its data are older while the car drives.
 
 import argparse
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from queue import Empty, Queue
-import subprocess
 import sys
-import tempfile
 from threading import Thread
-from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -22,12 +18,12 @@ from custom_components.keycard.cost.pricing import Charge
 from harness.clock import OffsetClock, install
 
 from .bounds import report_misses
+from .child_process import ModuleRun, start_module
 from .daily_commute import Activity, WorkState
 from .month_result import TARIFF, Ages, MonthResult
 from .progress import track
 
 KEYCARD, PEER = "keycard", "tesla_fleet"
-ROOT = Path(__file__).parents[1]
 DAY_TIMEOUT = 1800.0  # seconds until a day of one of the runs is over
 
 
@@ -48,7 +44,14 @@ def simulate(
     """Simulate a month of Keycard and of the peer, and return the results."""
     with ExitStack() as stack:
         keycard, peer = runs = [
-            stack.enter_context(_started(name, days, work_state))
+            _Run(
+                stack.enter_context(
+                    start_module(
+                        *("benchmarks.month", "--play", name, "--days", days),
+                        *("--work-state", work_state.value),
+                    )
+                )
+            )
             for name in (KEYCARD, PEER)
         ]
         steps = len(runs) * (days + 1)
@@ -88,47 +91,24 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _started(name: str, days: int, work_state: WorkState) -> Iterator[_Run]:
-    """Run one integration in a process of its own, which ends with the context."""
-    command = [
-        *(sys.executable, "-m", "benchmarks.month", "--play", name),
-        *("--days", str(days), "--work-state", work_state.value),
-    ]
-    with (
-        tempfile.TemporaryFile(mode="w+") as errors,
-        subprocess.Popen(  # noqa: S603 - this program itself
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-    ):
-        try:
-            yield _Run(process, errors)
-        finally:
-            process.kill()
-
-
 class _Run:
     """Run of one integration."""
 
-    def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
-        self._process = process
-        self._errors = errors
+    def __init__(self, run: ModuleRun) -> None:
+        self._run = run
         self._line = ""
 
     def read(self, queue: Queue[_Run | None]) -> None:
         """Put None for each day that is over, and the run itself at its end."""
-        for line in self._process.stdout or ():
-            self._line = line.strip()
-            if not self._line:
+        for line in self._run.lines():
+            self._line = line
+            if not line:
                 queue.put(None)
         queue.put(self)
 
     def result(self) -> MonthResult:
         """Return the result of a process that has ended, or end the program."""
-        if self._process.wait():
-            self._errors.seek(0)
-            message = self._errors.read().strip()[-3000:]
-            raise SystemExit(f"a run failed:\n{message}")
+        self._run.wait()
         return MonthResult.from_json(self._line)
 
 

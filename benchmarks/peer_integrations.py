@@ -20,7 +20,7 @@ class Integration:
     """Provider of Keycard."""
 
     third_party: str | None = None
-    """Who answers its calls, None for Tesla."""
+    """Third party that answers the calls, None for Tesla."""
 
     account: bool = True
     model: str = "model3"

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What an integration costs Home Assistant.
+    """Load of an integration on Home Assistant.
 
     Seconds are processor time; `memory` is in MB.
     """
@@ -22,14 +22,14 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Nuisance:
-    """What an integration shows in a case that is no outage of Tesla's cloud."""
+    """Result of an integration in a case that is no outage of Tesla's cloud."""
 
     alarmed: bool
     known: str
-    """What it shows of the cause; "" for nothing."""
+    """Cause as it is shown, "" for none."""
 
     well: bool
-    """Whether everything can be used again afterwards, without the user."""
+    """All entities can be used again afterwards, without help of the user."""
 
 
 @dataclass(frozen=True, kw_only=True)

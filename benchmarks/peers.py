@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run:
         return _run(options)
     # They import aiohttp, before which a run must install its clock.
-    from .daily_commute import WorkState  # noqa: PLC0415
-    from .month import simulate  # noqa: PLC0415
-    from .peer_table import sections  # noqa: PLC0415
+    from .daily_commute import WorkState  # noqa: PLC0415 - as said above
+    from .month import simulate  # noqa: PLC0415 - as said above
+    from .peer_table import sections  # noqa: PLC0415 - as said above
 
     console = Console(soft_wrap=True)
     if not console.is_terminal:

@@ -3,7 +3,7 @@
 The clock must be installed before this module is imported; see `harness/clock.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 import logging
 from random import Random
@@ -157,6 +157,7 @@ class Story:
         self._integration = integration
         self._entry_ids = entry_ids
         self._environment = environment
+        self._control = environment.time_control
         self._simulator = environment.simulator
         self._before = frozenset[str]()
         self.told = ""
@@ -190,7 +191,7 @@ class Story:
         await self._run(10 * MINUTE)
         end = self._environment.monotonic + case.minutes * MINUTE
         self._simulator.apply(conditions)
-        alarm = await self._until(self._alarmed, case.minutes * MINUTE)
+        alarm = await self._control.advance_until(self._alarmed, case.minutes * MINUTE)
         await self._environment.run_until(end)
         known = self._known()
         self._simulator.apply(
@@ -199,7 +200,7 @@ class Story:
                 for subject in conditions
             }
         )
-        seconds = await self._until(self._well, 60 * MINUTE)
+        seconds = await self._control.advance_until(self._well, 60 * MINUTE)
         well = seconds is not None and not self._reauth_flows()
         if not well:
             await self._repair()
@@ -213,7 +214,7 @@ class Story:
         for number in range(1, count + 1):
             await self._run(self._random.uniform(10 * MINUTE, 20 * MINUTE))
             self._simulator.apply(OUTAGE)
-            seconds = await self._until(self._alarmed, 20 * MINUTE)
+            seconds = await self._control.advance_until(self._alarmed, 20 * MINUTE)
             known.append(seconds)
             await self._run(20 * MINUTE - (20 * MINUTE if seconds is None else seconds))
             self.told, self.in_outage = self._known(), self._usable_of_before()
@@ -222,7 +223,7 @@ class Story:
             await self._run(20 * MINUTE)
             self.after_restart = self._usable_of_before()
             self._simulator.apply(dict.fromkeys(OUTAGE, "ok"))
-            well.append(await self._until(self._well, 60 * MINUTE))
+            well.append(await self._control.advance_until(self._well, 60 * MINUTE))
         return tuple(known), tuple(well)
 
     async def _repair(self) -> None:
@@ -232,22 +233,11 @@ class Story:
         for entry_id in self._entry_ids:
             reload = self._hass.config_entries.async_reload(entry_id)
             task = self._environment.instance.task(reload)
-            await self._environment.time_control.run_task(task, 10 * MINUTE)
-        await self._until(self._well, 30 * MINUTE)
+            await self._control.run_task(task, 10 * MINUTE)
+        await self._control.advance_until(self._well, 30 * MINUTE)
 
     async def _run(self, seconds: float) -> None:
         await self._environment.run_until(self._environment.monotonic + seconds)
-
-    async def _until(self, holds: Callable[[], bool], limit: float) -> float | None:
-        """Let time pass until a condition holds; return the seconds, None if never."""
-        start = self._environment.monotonic
-        control = self._environment.time_control
-        await control.settle()
-        while not holds():
-            if self._environment.monotonic >= start + limit:
-                return None
-            await control.advance(start + limit)
-        return self._environment.monotonic - start
 
     def _usable(self) -> frozenset[str]:
         """Return the enabled entities that can be used."""

@@ -21,16 +21,14 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 import json
 from math import ceil
-import subprocess
 import sys
-import tempfile
 
 from rich.console import Console
 from rich.table import Table
 
 from harness.clock import OffsetClock, install
 
-from .child_process import ROOT
+from .child_process import start_module
 from .progress import track
 
 INTEGRATIONS = ("keycard", "tesla_fleet")
@@ -131,24 +129,13 @@ def _figures(
     name: str, count: int, seconds: float
 ) -> Iterator[dict[str, float] | None]:
     """Yield None for each minute of a run, then its figures."""
-    command = (
-        *(sys.executable, "-m", "benchmarks.scale", "--run", name),
-        *("--vehicles", str(count), "--seconds", str(seconds)),
-    )
-    with (
-        tempfile.TemporaryFile(mode="w+") as errors,
-        subprocess.Popen(  # noqa: S603 - a module of this project
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as run,
-    ):
-        try:
-            for line in run.stdout or ():
-                yield json.loads(line) if line.strip() else None
-            if run.wait():
-                errors.seek(0)
-                raise SystemExit(f"The run failed:\n{errors.read().strip()[-3000:]}")
-        finally:
-            run.kill()
+    with start_module(
+        *("benchmarks.scale", "--run", name),
+        *("--vehicles", count, "--seconds", seconds),
+    ) as run:
+        for line in run.lines():
+            yield json.loads(line) if line else None
+        run.wait()
 
 
 def table(results: Mapping[tuple[str, int], Mapping[str, float]]) -> Table:

@@ -138,6 +138,21 @@ class TimeControl:
             if on_advance is not None:
                 await on_advance()
 
+    async def advance_until(
+        self, holds: Callable[[], bool], limit: float
+    ) -> float | None:
+        """Advance until a condition holds, and return the seconds that it took.
+
+        Return None if it does not hold after `limit` simulated seconds.
+        """
+        start = self.clock.monotonic()
+        await self.settle()
+        while not holds():
+            if self.clock.monotonic() >= start + limit:
+                return None
+            await self.advance(start + limit)
+        return self.clock.monotonic() - start
+
     async def run_task[T](self, task: asyncio.Task[T], limit: float) -> T:
         """Advance until a task is done, and return its result.
 

@@ -41,12 +41,9 @@ class HomeUnderTest:
 
     async def until(self, holds: Callable[[], bool], within: float) -> float:
         """Let time pass until a condition holds, and return the seconds it took."""
-        start = self.clock.monotonic()
-        await self.time_control.settle()
-        while not holds():
-            assert self.clock.monotonic() < start + within, "the condition never held"
-            await self.time_control.advance(start + within)
-        return self.clock.monotonic() - start
+        seconds = await self.time_control.advance_until(holds, within)
+        assert seconds is not None, "the condition never held"
+        return seconds
 
     async def run_task[T](
         self, coroutine: Coroutine[Any, Any, T], within: float = 120.0

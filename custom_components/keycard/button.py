@@ -142,7 +142,17 @@ class DrillButton(CloudEntity, ButtonEntity):
         await self.entity_description.press_fn(self._runtime_data.drill)
 
 
-class KeyTestedButton(VehicleEntity, ButtonEntity):
+class _VehicleButtonEntity(VehicleEntity, ButtonEntity):
+    """Button whose state is the time of the last press."""
+
+    @property
+    @override
+    def shown_value(self) -> object:
+        """Return the same always: only a press changes the state."""
+        return ()
+
+
+class KeyTestedButton(_VehicleButtonEntity):
     """Button that records that the user has tested the key card or fob."""
 
     entity_description: KeyTestedButtonDescription
@@ -157,28 +167,16 @@ class KeyTestedButton(VehicleEntity, ButtonEntity):
         super().__init__(entry, coordinator, description)
         self._drill = entry.runtime_data.drill
 
-    @property
-    @override
-    def shown_value(self) -> object:
-        """Return the same always: the state is the time of the last press."""
-        return ()
-
     @override
     async def async_press(self) -> None:
         """Record the test."""
         self._drill.async_mark_key_tried(self.coordinator)
 
 
-class VehicleButton(VehicleEntity, ButtonEntity):
+class VehicleButton(_VehicleButtonEntity):
     """Button of a vehicle."""
 
     entity_description: VehicleButtonDescription
-
-    @property
-    @override
-    def shown_value(self) -> object:
-        """Return the same always: the state is the time of the last press."""
-        return ()
 
     @override
     async def async_press(self) -> None:

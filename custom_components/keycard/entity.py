@@ -213,22 +213,19 @@ def _cloud_device_id(hass: HomeAssistant, entry: KeycardConfigEntry) -> str:
 
 
 def _is_supported(
-    coordinator: VehicleCoordinator,
-    description: VehicleEntityDescription,
-    *,
-    is_registered: Callable[[], bool],
+    coordinator: VehicleCoordinator, description: VehicleEntityDescription, domain: str
 ) -> bool | None:
-    """Return whether a vehicle supports an entity, None while unknown.
+    """Return whether a vehicle supports an entity of a domain, None while unknown.
 
-    An entity that `is_registered` has been supported before: it must exist even if the
-    state of the vehicle could not be stored.
+    A registered entity has been supported before: it must exist even if the state of
+    the vehicle could not be stored.
     """
     state = coordinator.data.state
     if description.signed_only and not coordinator.supports_signing:
         return None
     if description.bluetooth_only and coordinator.bluetooth is None:
         return False
-    if state is None and is_registered():
+    if state is None and _is_registered(coordinator, description, domain):
         return True
     if description.supported_fn is not None and (
         state is None or description.supported_fn(state) is None
@@ -239,6 +236,14 @@ def _is_supported(
     if state is None or state.equipment is None:
         return None
     return description.equipped_fn(state.equipment)
+
+
+def _is_registered(
+    coordinator: VehicleCoordinator, description: VehicleEntityDescription, domain: str
+) -> bool:
+    unique_id = f"{coordinator.vehicle.id}_{description.key}"
+    registry = er.async_get(coordinator.hass)
+    return registry.async_get_entity_id(domain, DOMAIN, unique_id) is not None
 
 
 def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
@@ -256,13 +261,6 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
     manager = entry.runtime_data.vehicle_manager
     domain = async_get_current_platform().domain
 
-    def is_registered(
-        coordinator: VehicleCoordinator, description: DescriptionT
-    ) -> bool:
-        unique_id = f"{coordinator.vehicle.id}_{description.key}"
-        registry = er.async_get(coordinator.hass)
-        return registry.async_get_entity_id(domain, DOMAIN, unique_id) is not None
-
     def add_vehicle(coordinator: VehicleCoordinator) -> None:
         if manager.vehicles.get(coordinator.vehicle.id) is not coordinator:
             # It has left the account meanwhile.
@@ -278,13 +276,7 @@ def async_add_vehicle_entities[DescriptionT: VehicleEntityDescription](
             checked = [
                 (description, supported)
                 for description in pending
-                if (
-                    supported := _is_supported(
-                        coordinator,
-                        description,
-                        is_registered=partial(is_registered, coordinator, description),
-                    )
-                )
+                if (supported := _is_supported(coordinator, description, domain))
                 is not None
             ]
             if not checked:

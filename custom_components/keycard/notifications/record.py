@@ -357,7 +357,7 @@ class NotificationRecord:
         return [
             (situation_id, receiver_id, situation.receivers.pop(receiver_id))
             for situation_id, situation in self.situations.items()
-            for receiver_id in situation.receivers.keys() - set(known)
+            for receiver_id in situation.receivers.keys() - known
         ]
 
     # Daily limit

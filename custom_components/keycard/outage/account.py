@@ -88,7 +88,7 @@ class AccountStatus:
 
     auth_invalid: bool = False
     renews_tokens: bool = False
-    """Whether access tokens expire and are renewed."""
+    """Access tokens expire and are renewed."""
 
     _refusals: dict[Key, _Refusal] = field(default_factory=dict)
     _auth_refusal: Evidence | None = None

@@ -245,10 +245,10 @@ class VehicleManager:
         names = {vin: one.title for vin, one in self.paired_subentries.items()}
         if not self._provider.has_account:
             return names
-        devices = dr.async_get(self._hass)
+        devices, others = dr.async_get(self._hass), self._other_vins()
         for device in dr.async_entries_for_config_entry(devices, self._entry.entry_id):
             for domain, vin in device.identifiers:
-                if domain == DOMAIN and is_vin(vin) and vin not in self._other_vins():
+                if domain == DOMAIN and is_vin(vin) and vin not in others:
                     names.setdefault(vin, device.name or MANUFACTURER)
         return names
 

@@ -42,7 +42,7 @@ _INTERFACE = "cellular"
 
 @dataclass(kw_only=True)
 class Telemetry:
-    """What Teslemetry has of one car."""
+    """Stored data of one car."""
 
     state: str | None = None
     connected: bool | None = None

@@ -95,6 +95,8 @@ async def test_before_the_first_probe(
     hass_ws_client: WebSocketGenerator,
     watch: MockConfigEntry,
 ) -> None:
+    # Otherwise an answer may come after they are cleared.
+    await until(hass, asked_all(watch))
     watch.runtime_data.host_poller.answers.clear()
     shown = await health(hass, hass_ws_client)
     assert {shown[name] for name in HOSTS} == {"not checked yet"}

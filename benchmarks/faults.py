@@ -176,6 +176,11 @@ def _tesla(provider: str) -> Iterator[Fault]:
     """Yield faults of Tesla's hosts: of the own region, or of all."""
     # A third party that relays an error may be at fault until Tesla's hosts fail.
     relayed = {"provider_down"} if provider in THIRD_PARTIES | OWN_SERVERS else set()
+    # A host that drips answers probes in time, as they are short. Only direct calls
+    # prove an outage then.
+    unseen = {"drip"} if relayed or provider == "watch_only" else set()
+    # Tesla's proxy drops the page: it looks like a refused account.
+    page = "403 HTML" if provider in OWN_SERVERS else None
     for place, region in (("region", REGION), ("all regions", "all")):
         subjects = (f"{region}.status", f"{region}.api")
         failures = UNANSWERED | ERRORS if place == "region" else UNANSWERED
@@ -189,8 +194,8 @@ def _tesla(provider: str) -> Iterator[Fault]:
                     kind=kind,
                     provider=provider,
                     conditions=dict.fromkeys(subjects, condition),
-                    allowed=allowed,
-                    seen=seen if kind in _CERTAIN else None,
+                    allowed=allowed | ({"account_problem"} if kind == page else set()),
+                    seen=seen if kind in _CERTAIN - unseen else None,
                 )
     for kind, condition in (("no name", "dns"), ("null address", "null")):
         yield Fault(

@@ -180,6 +180,49 @@ def test_commands_in_an_outage_are_no_evidence_against_their_subsystem(
     assert statuses(home) == [Status.OUTAGE, Status.OPERATIONAL]
 
 
+def test_commands_in_two_hiccups_of_all_calls(home: Home) -> None:
+    settle(home, ADA, CY)
+    for begins in (SETTLED, SETTLED + 300):
+        for subject in ("na.status", "na.api"):
+            home.set(subject, ERROR, at=begins)
+            home.set(subject, OK, at=begins + 10)
+        home.at(begins + 1, lambda: home.command("Ada"))
+    home.run(SETTLED + 900)
+
+    assert statuses(home) == []
+
+
+@pytest.mark.parametrize("condition", [ERROR, "timeout"])
+def test_commands_at_the_beginning_of_an_outage(home: Home, condition: str) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.status": condition, "na.api": condition})
+    for second in range(1, 35):
+        home.at(SETTLED + second, lambda: home.command("Ada"))
+    home.run(SETTLED + 300)
+    assert status(home) is Status.OUTAGE
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 800)
+
+    assert status(home) is Status.OPERATIONAL
+
+
+def test_commands_that_failed_before_an_outage_may_fail_after_it(home: Home) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.commands": ERROR})
+    for second in (0.0, 5.0):
+        home.at(SETTLED + second, lambda: home.command("Ada"))
+    home.run(SETTLED + 700)
+    assert status(home) is Status.DEGRADED
+    change(home, {"na.status": ERROR, "na.api": ERROR})
+    home.run(SETTLED + 1000)
+    assert status(home) is Status.OUTAGE
+    change(home, {"na.status": OK, "na.api": OK})
+    home.run(SETTLED + 1500)
+
+    assert status(home) is Status.DEGRADED
+    assert home.assessment.subsystems == (Subsystem.COMMANDS,)
+
+
 def test_calls_that_fail_by_fits(home: Home) -> None:
     settle(home, ADA)
     for second in range(0, 3600, 45):

@@ -41,6 +41,9 @@ THIRD_PARTY_FADES = 6 * 3600.0
 
 _NEVER = float("inf")
 
+# Seconds in which a call is sent to check whether only commands fail.
+_CHECK_WITHIN = 30.0
+
 # Seconds before the last failed call in which a good answer of its host counts.
 _CONTRAST = 5.0
 
@@ -235,6 +238,7 @@ class VehicleCallHealth:
         if began:
             self._begin_series(evidence.at)
         if not evidence.good:
+            self._dismiss_commands(evidence)
             return began
         self.confirmation_calls = []
         if not was_down:
@@ -252,6 +256,13 @@ class VehicleCallHealth:
             self.recovery_proof_until = evidence.at + PROOF_WITHIN
             self.next_data_call = evidence.at
         return False
+
+    def _dismiss_commands(self, evidence: Evidence) -> None:
+        """Dismiss a suspicion of commands if the call that checks it fails, too."""
+        commands = self.trackers[Subsystem.COMMANDS]
+        suspected_at = commands.suspected_at
+        if suspected_at is not None and evidence.sent_at - suspected_at < _CHECK_WITHIN:
+            commands.dismiss()
 
     def _schedule_data_call(self, evidence: Evidence, track: HealthTracker) -> None:
         if evidence.good:

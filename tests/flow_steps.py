@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from homeassistant.components.repairs import DOMAIN as REPAIRS, RepairsFlowManager
+from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.issue_registry import IssueEntry
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
@@ -60,6 +63,35 @@ async def notify_nobody(
     return await hass.config_entries.flow.async_configure(
         result["flow_id"], {"phones": [], "others": [], "bell": False}
     )
+
+
+async def open_repair(hass: HomeAssistant, issue: IssueEntry) -> RepairsFlowResult:
+    """Open the fix flow of a repair."""
+    manager: RepairsFlowManager = hass.data[REPAIRS]["flow_manager"]
+    return await manager.async_init(DOMAIN, context={"issue_id": issue.issue_id})
+
+
+async def submit_repair(
+    hass: HomeAssistant, form: RepairsFlowResult, **values: Any
+) -> RepairsFlowResult:
+    """Submit a form of a fix flow."""
+    manager: RepairsFlowManager = hass.data[REPAIRS]["flow_manager"]
+    return await manager.async_configure(form["flow_id"], values)
+
+
+def assert_texts_fit(form: RepairsFlowResult, issue: IssueEntry) -> None:
+    """Check that a form of a fix flow has all placeholders of its texts."""
+    placeholders = dict(form["description_placeholders"] or {})
+    step = f"issues.{issue.translation_key}.fix_flow.step.{form['step_id']}."
+    for language in LANGUAGES:
+        texts = [
+            text
+            for path, text in strings(translations(language))
+            if path.startswith(step)
+        ]
+        assert texts
+        for text in texts:
+            text.format(**placeholders)
 
 
 def assert_leads_to_device(hass: HomeAssistant, created: ConfigFlowResult) -> None:

@@ -724,7 +724,7 @@ async def test_a_servers_new_certificate_needs_no_new_sign_in(
     assert form["step_id"] == "fleet_server"
     assert suggested_values(form)["server"] == simulator.urls["tesla_proxy"]
     form = await submit(hass, form, **through_server(simulator, all_calls=True))
-    assert form["step_id"] == "certificate"
+    assert form["step_id"] == "certificate_changed"
     result = await submit(hass, form, trust=True)
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["token"] == token

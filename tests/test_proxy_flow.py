@@ -6,12 +6,15 @@ from unittest.mock import AsyncMock, patch
 
 import pytest
 
+from homeassistant.components.repairs import DOMAIN as REPAIRS
+from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueEntry, IssueSeverity
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.keycard.const import DOMAIN
@@ -27,10 +30,12 @@ from .config_entries import tesla_proxy_entry
 from .conftest import SetUp, state_of, until
 from .flow_steps import (
     assert_leads_to_device,
+    assert_texts_fit,
     choose_provider,
-    fields,
+    open_repair,
     server_input,
     submit,
+    submit_repair,
     suggested_values,
 )
 
@@ -52,15 +57,23 @@ def certificate_issue(hass: HomeAssistant, entry: MockConfigEntry) -> IssueEntry
     return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
 
 
-def assert_shows(form: ConfigFlowResult, simulator: Simulator, before: str) -> None:
-    """Check that a form shows the current certificate."""
+def assert_shows(
+    form: ConfigFlowResult | RepairsFlowResult,
+    simulator: Simulator,
+    *,
+    step: str = "certificate",
+    before: str | None = None,
+) -> None:
+    """Check that a form shows the current certificate, and the one trusted so far."""
     assert form["type"] is FlowResultType.FORM
-    assert form["step_id"] == "certificate"
-    assert fields(form) == {"trust"}
+    assert form["step_id"] == step
+    schema = form["data_schema"]
+    assert schema is not None
+    assert {str(key) for key in schema.schema} == {"trust"}
     shown = dict(form["description_placeholders"] or {})
     now = simulator.tesla_proxy_certificate.fingerprint
     assert shown["fingerprint"] == format_fingerprint(now)
-    assert shown["before"] == before
+    assert shown.get("before") == (before and format_fingerprint(before))
     assert shown["subject"] == r"CN\=localhost"
     assert shown["expires"] == "2100-01-01"
 
@@ -80,7 +93,7 @@ async def test_a_certificate_is_shown_and_pinned(
     form = await submit(
         hass, await choose_provider(hass, "compatible"), **own_server(simulator)
     )
-    assert_shows(form, simulator, before="-")
+    assert_shows(form, simulator)
     form = await submit(hass, form, trust=False)
     assert form["errors"] == {"trust": "not_trusted"}
     # No request has been sent yet.
@@ -105,7 +118,7 @@ async def test_a_certificate_that_changes_during_the_flow(
     simulator.renew_certificate()
     form = await submit(hass, form, trust=True)
     assert tokens_shown(simulator) == 0
-    assert_shows(form, simulator, before="-")
+    assert_shows(form, simulator)
     created = await submit(hass, form, trust=True)
     fingerprint = simulator.tesla_proxy_certificate.fingerprint
     assert created["data"]["fingerprint"] == fingerprint
@@ -141,9 +154,11 @@ async def test_teslas_own_hosts_are_never_pinned(
     assert form["errors"] == {"base_url": "certificate"}
 
 
+@pytest.mark.parametrize("where", ["repair", "reconfigure"])
 async def test_a_changed_certificate_stops_all_calls_until_it_is_trusted(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, where: str
 ) -> None:
+    assert await async_setup_component(hass, REPAIRS, {})
     simulator.pair("Ada", simulator.tesla_proxy.key)
     entry = tesla_proxy_entry(simulator)
     await set_up(entry)
@@ -164,26 +179,67 @@ async def test_a_changed_certificate_stops_all_calls_until_it_is_trusted(
     issue = certificate_issue(hass, entry)
     assert issue is not None
     assert issue.severity is IssueSeverity.ERROR
-    now = simulator.tesla_proxy_certificate.fingerprint
-    assert issue.translation_placeholders is not None
-    shown = issue.translation_placeholders["fingerprint"]
-    assert shown == format_fingerprint(now)
-    assert issue.learn_more_url == (
-        "homeassistant://config/integrations/integration/keycard"
-        f"#config_entry={entry.entry_id}"
-    )
+    assert issue.is_fixable
 
-    form = await entry.start_reconfigure_flow(hass)
-    assert form["step_id"] == "compatible"
-    form = await submit(hass, form, **own_server(simulator))
-    assert_shows(form, simulator, before=format_fingerprint(before))
-    result = await submit(hass, form, trust=True)
-    assert result["reason"] == "reconfigure_successful"
+    if where == "reconfigure":
+        form = await entry.start_reconfigure_flow(hass)
+        assert form["step_id"] == "compatible"
+        form = await submit(hass, form, **own_server(simulator))
+        assert_shows(form, simulator, step="certificate_changed", before=before)
+        result = await submit(hass, form, trust=True)
+        assert result["reason"] == "reconfigure_successful"
+    else:
+        opened = await open_repair(hass, issue)
+        assert_shows(opened, simulator, step="confirm", before=before)
+        assert_texts_fit(opened, issue)
+        opened = await submit_repair(hass, opened, trust=False)
+        assert opened["errors"] == {"trust": "not_trusted"}
+        assert (tokens_shown(simulator), entry.data["fingerprint"]) == (
+            answered,
+            before,
+        )
+        done = await submit_repair(hass, opened, trust=True)
+        assert done["type"] is FlowResultType.CREATE_ENTRY
+    now = simulator.tesla_proxy_certificate.fingerprint
     assert entry.data["fingerprint"] == now
     await hass.async_block_till_done()
     assert certificate_issue(hass, entry) is None
     await act(hass, "lock.ada_lock", "unlock")
     assert simulator.cars["Ada"].executed["door_unlock"] == 1
+
+
+async def test_a_repair_of_a_certificate_that_is_shown_no_more(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    assert await async_setup_component(hass, REPAIRS, {})
+    entry = tesla_proxy_entry(simulator)
+    await set_up(entry)
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
+    certificate = entry.runtime_data.provider.certificate
+    simulator.renew_certificate()
+    await asyncio.sleep(0.05)
+    with pytest.raises(HomeAssistantError):
+        await act(hass, "lock.ada_lock", "unlock")
+    await hass.async_block_till_done()
+    issue = certificate_issue(hass, entry)
+    assert issue is not None
+    # The server that is off shows nothing.
+    simulator.set("tesla_proxy.api", "refuse")
+    opened = await open_repair(hass, issue)
+    assert (opened["type"], opened["reason"]) == (
+        FlowResultType.ABORT,
+        "no_certificate",
+    )
+    assert certificate.rejected
+    assert certificate_issue(hass, entry) is not None
+    simulator.set("tesla_proxy.api", "ok")
+    # One that Home Assistant accepts needs no pin.
+    opened = await open_repair(hass, issue)
+    with patch(
+        "custom_components.keycard.repairs.async_is_accepted", return_value=True
+    ):
+        await submit_repair(hass, opened, trust=True)
+    assert "fingerprint" not in entry.data
 
 
 async def test_a_token_is_renewed_behind_the_pinned_certificate(

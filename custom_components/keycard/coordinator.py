@@ -118,10 +118,10 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         self._provider = provider = create_provider(
             entry.data,
             entry.options,
-            lambda recorder: async_create_clientsession(
+            lambda middlewares: async_create_clientsession(
                 hass,
                 middlewares=(
-                    recorder,
+                    *middlewares,
                     UsageMiddleware(self._async_count_charge, cached=cached),
                 ),
                 request_class=DeadlineRequest,

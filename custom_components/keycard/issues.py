@@ -22,17 +22,17 @@ from .outage.models import OUTAGES, Status
 from .providers import SERVICES
 from .transport.cloud import FleetClient
 from .transport.library import LIBRARY_VERSION, missing_members
-from .transport.pinning import format_fingerprint
+from .transport.pinning import ServerCertificate
 from .vehicle.product_list import MAX_VEHICLES, parse_unpaired
 
 DOCUMENTATION = "https://github.com/keycard-ha/keycard#repairs"
 
-# The page of the integration, where an entry is reconfigured.
-_INTEGRATION = f"homeassistant://config/integrations/integration/{DOMAIN}"
-
 # The first check finds missing steps of the set-up. The requests are not billed.
 _FIRST_CHECK = 120.0
 _CHECK_INTERVAL = 3600.0
+
+# While the certificate of the user's own server is rejected.
+_CERTIFICATE_INTERVAL = 300.0
 
 
 @dataclass(kw_only=True)
@@ -92,6 +92,42 @@ class SigningKeyCheck:
         self.on_update()
 
 
+@dataclass(kw_only=True)
+class CertificateCheck:
+    """Check the certificate of a server that gets only commands.
+
+    Otherwise the first command would find that it is not trusted.
+    """
+
+    hass: HomeAssistant
+    entry: KeycardConfigEntry
+    client: FleetClient
+    certificate: ServerCertificate
+    _timer: Timer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the timer."""
+        self._timer = Timer(self.hass, self._async_check_due)
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Check soon after the start, and then regularly."""
+        self._timer.async_schedule(_FIRST_CHECK)
+        return self._timer.async_cancel
+
+    @callback
+    def _async_check_due(self) -> None:
+        rejected = self.certificate.rejected
+        self._timer.async_schedule(
+            _CERTIFICATE_INTERVAL if rejected else _CHECK_INTERVAL
+        )
+        self.entry.async_create_background_task(
+            self.hass,
+            self.client.contact_command_server(),
+            f"{DOMAIN} certificate check",
+        )
+
+
 class IssueType(StrEnum):
     """Issues that the user can resolve."""
 
@@ -113,6 +149,7 @@ class IssueType(StrEnum):
     BLUETOOTH_PROVISIONAL = "bluetooth_provisional"
     NO_POWER = "no_power"
     CERTIFICATE_CHANGED = "certificate_changed"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     TOO_MANY_VEHICLES = "too_many_vehicles"
 
 
@@ -129,13 +166,21 @@ _ENTRY_BLOCKING = frozenset(_ACCOUNT_ISSUES.values())
 # Another integration may still be starting.
 _OWNER_API_DELAY = 1800.0
 
+# With a fix flow, in which the user may trust the certificate.
+CERTIFICATE_ISSUES = frozenset(
+    {IssueType.CERTIFICATE_CHANGED, IssueType.CERTIFICATE_UNTRUSTED}
+)
+
+# The user's network answers in the place of any server, or the clock is wrong.
+_INTERCEPTED = frozenset({Reason.CERTIFICATE, Reason.PORTAL})
+
 # Independent of Tesla's cloud.
 _LOCAL = frozenset(
     {
         IssueType.BLUETOOTH_KEY_NOT_PAIRED,
         IssueType.BLUETOOTH_KEY_FILE,
         IssueType.BLUETOOTH_LIBRARY,
-        IssueType.CERTIFICATE_CHANGED,
+        *CERTIFICATE_ISSUES,
         IssueType.TOO_MANY_VEHICLES,
         IssueType.BLUETOOTH_STRANGER,
         IssueType.BLUETOOTH_UNSEALED,
@@ -185,12 +230,14 @@ class Issues:
         return f"{self.entry.entry_id}_{issue}"
 
     def _create(self, issue: IssueType, names: Mapping[str, str]) -> None:
-        blocking = issue in _ENTRY_BLOCKING or issue is IssueType.CERTIFICATE_CHANGED
+        fixable = issue in CERTIFICATE_ISSUES
+        blocking = fixable or issue in _ENTRY_BLOCKING
         ir.async_create_issue(
             self.hass,
             DOMAIN,
             self._issue_id(issue),
-            is_fixable=False,
+            data={"entry_id": self.entry.entry_id, "issue": issue} if fixable else None,
+            is_fixable=fixable,
             learn_more_url=self._learn_more_url(issue),
             severity=IssueSeverity.ERROR if blocking else IssueSeverity.WARNING,
             translation_key=issue.value,
@@ -208,8 +255,6 @@ class Issues:
             return service.console_url
         if issue is IssueType.BILLING_LIMIT and service is None:
             return DASHBOARD
-        if issue is IssueType.CERTIFICATE_CHANGED:
-            return f"{_INTEGRATION}#config_entry={self.entry.entry_id}"
         return DOCUMENTATION
 
     def _find(self) -> FoundIssues:
@@ -255,11 +300,8 @@ class Issues:
                 found[IssueType.BLUETOOTH_LIBRARY] = {"version": LIBRARY_VERSION}
             else:
                 found[IssueType.BLUETOOTH_KEY_FILE] = {}
-        pin = data.provider.pin
-        if pin is not None and pin.rejected is not None:
-            found[IssueType.CERTIFICATE_CHANGED] = {
-                "fingerprint": format_fingerprint(pin.rejected.fingerprint)
-            }
+        if (certificate_issue := self._certificate_issue()) is not None:
+            found[certificate_issue] = {}
         if (count := data.vehicle_manager.too_many) is not None:
             most = str(MAX_VEHICLES)
             found[IssueType.TOO_MANY_VEHICLES] = {"count": str(count), "most": most}
@@ -275,6 +317,24 @@ class Issues:
             for issue, names in found.items()
             if issue in self._shown or self._may_create(issue)
         }
+
+    def _certificate_issue(self) -> IssueType | None:
+        """Return the issue of the certificate of the user's own server."""
+        data = self.entry.runtime_data
+        certificate = data.provider.certificate
+        if certificate is None or not certificate.rejected:
+            return None
+        if certificate.pin is not None:
+            return IssueType.CERTIFICATE_CHANGED
+        of_region = [
+            answer.classification.reason
+            for endpoint, answer in data.host_poller.answers.items()
+            if endpoint.region == data.region
+        ]
+        # Without an answer it is not yet known whether other certificates are valid.
+        if not of_region or not _INTERCEPTED.isdisjoint(of_region):
+            return None
+        return IssueType.CERTIFICATE_UNTRUSTED
 
     def _bluetooth_issues(self) -> FoundIssues:
         """Return the issues of the vehicles with a Bluetooth key."""
@@ -371,8 +431,13 @@ def async_track_issues(hass: HomeAssistant, entry: KeycardConfigEntry) -> None:
     issues = Issues(hass=hass, entry=entry)
     entry.async_on_unload(issues.async_stop)
     entry.async_on_unload(data.host_poller.async_add_listener(issues.async_update))
-    if (pin := data.provider.pin) is not None:
-        entry.async_on_unload(pin.add_listener(issues.async_update))
+    if (certificate := data.provider.certificate) is not None:
+        entry.async_on_unload(certificate.add_listener(issues.async_update))
+        if client is not None and client.only_commands_through_server:
+            certificate_check = CertificateCheck(
+                hass=hass, entry=entry, client=client, certificate=certificate
+            )
+            entry.async_on_unload(certificate_check.async_start())
     if client is not None and client.can_sign:
         check = SigningKeyCheck(
             hass=hass, entry=entry, client=client, on_update=issues.async_update

@@ -176,7 +176,8 @@ def test_every_repair_has_a_case() -> None:
     proven = ("library", "stranger", "unsealed", "provisional")
     bluetooth |= {f"bluetooth_{name}" for name in proven}
     others = {"car_refused", "owner_api_closed"}
-    others |= {"certificate_changed", "store_unreadable", "too_many_vehicles"}
+    others |= {"certificate_changed", "certificate_untrusted"}
+    others |= {"store_unreadable", "too_many_vehicles"}
     # In the tests of notifications
     others |= {"receiver_unreachable", "no_phone", "old_relay"}
     expected = {*REPAIRS.values(), "key_not_paired", "key_file", *bluetooth, *others}

@@ -1,11 +1,11 @@
 """Tests of the provider of a config entry."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import ClientMiddlewareType, web
 from aiohttp.test_utils import TestServer
 import jwt
 import pytest
@@ -20,8 +20,10 @@ from custom_components.keycard.providers import (
     create_provider,
     endpoints_from_config,
 )
+from custom_components.keycard.providers.provider import server_certificate
 from custom_components.keycard.providers.scopes import parse_claims
 from custom_components.keycard.transport.http import RecordingMiddleware
+from custom_components.keycard.transport.pinning import ServerCertificate
 from custom_components.keycard.vehicle.keys import PhysicalKey
 from custom_components.keycard.vehicle.state import ConnectivityState
 from custom_components.keycard.vehicle.vehicle import Vehicle
@@ -37,7 +39,7 @@ COMPATIBLE = {
 }
 
 
-def no_session(_: RecordingMiddleware) -> aiohttp.ClientSession:
+def no_session(_: Sequence[ClientMiddlewareType]) -> aiohttp.ClientSession:
     raise AssertionError("Nobody is called")
 
 
@@ -111,14 +113,48 @@ async def test_compatible(session: aiohttp.ClientSession) -> None:
 async def test_session_has_a_recording_middleware(
     session: aiohttp.ClientSession,
 ) -> None:
-    recorders: list[RecordingMiddleware] = []
+    opened: list[list[type]] = []
 
-    def open_session(recorder: RecordingMiddleware) -> aiohttp.ClientSession:
-        recorders.append(recorder)
+    def open_session(
+        middlewares: Sequence[ClientMiddlewareType],
+    ) -> aiohttp.ClientSession:
+        opened.append([type(middleware) for middleware in middlewares])
         return session
 
     create_provider(COMPATIBLE, {}, open_session)
-    assert len(recorders) == 1
+    assert opened == [[RecordingMiddleware]]
+    https = {**COMPATIBLE, "base_url": "https://127.0.0.1:4430"}
+    create_provider(https, {}, open_session)
+    assert opened[1] == [RecordingMiddleware, ServerCertificate]
+
+
+TESLA = "https://fleet-api.prd.eu.vn.cloud.tesla.com"
+
+
+@pytest.mark.parametrize(
+    ("data", "url"),
+    [
+        ({"provider": "compatible", "base_url": "https://a.lan"}, "https://a.lan"),
+        ({"provider": "compatible", "base_url": "http://a.lan"}, None),
+        ({"provider": "compatible", "base_url": TESLA}, None),
+        ({"provider": "compatible", "base_url": "https://eu.test"}, None),
+        ({"provider": "teslemetry", "base_url": "https://a.lan"}, None),
+        ({"provider": "fleet", "base_url": TESLA}, None),
+        (
+            {"provider": "fleet", "base_url": TESLA, "server": "https://b.lan:4443"},
+            "https://b.lan:4443",
+        ),
+        ({"provider": "watch_only"}, None),
+    ],
+)
+def test_only_the_users_own_server_has_a_certificate_to_trust(
+    data: dict[str, Any], url: str | None
+) -> None:
+    hosts = endpoints_from_config(
+        {"region": "eu"}, {"hosts": {"eu": "https://eu.test"}}
+    )
+    certificate = server_certificate(data, hosts)
+    assert (certificate and certificate.url) == url
 
 
 @pytest.mark.usefixtures("socket_enabled")

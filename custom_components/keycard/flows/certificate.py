@@ -1,4 +1,4 @@
-"""Config flow steps that pin a self-signed certificate."""
+"""Forms that ask whether to trust the certificate of the user's own server."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +10,6 @@ from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import BooleanSelector
 
-from ..const import CONF_FINGERPRINT
 from ..notifications.markdown import escape_markdown
 from ..outage.endpoints import region_of_host
 from ..transport.pinning import (
@@ -26,7 +25,7 @@ from .server_check import ConnectionCheck
 CONF_TRUST = "trust"
 CERTIFICATE = "certificate"
 
-_SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
+TRUST_SCHEMA = vol.Schema({vol.Required(CONF_TRUST, default=False): BooleanSelector()})
 
 type Step = Callable[[dict[str, Any]], Awaitable[ConfigFlowResult]]
 type PinnedCheck = Callable[[CertificatePin | None], Awaitable[ConnectionCheck]]
@@ -39,6 +38,7 @@ class CertificateSteps(KeycardFlow):
         """Initialize the flow."""
         super().__init__()
         self._trusted: dict[str, str] = {}
+        self._known_fingerprint: str | None = None
         self._certificate: Certificate | None = None
         self._certificate_url = ""
         self._next_step: Step | None = None
@@ -52,6 +52,7 @@ class CertificateSteps(KeycardFlow):
         `known_fingerprint` is that of the entry that this flow changes. A certificate
         of a trusted authority needs no pin.
         """
+        self._known_fingerprint = known_fingerprint
         check = ConnectionCheck(error=CERTIFICATE)
         fingerprint = self._trusted.get(base_url, known_fingerprint)
         if fingerprint is not None:
@@ -75,12 +76,23 @@ class CertificateSteps(KeycardFlow):
             return None
         self._certificate_url, self._user_input = base_url, user_input
         self._next_step = next_step
-        return await self.async_step_certificate()
+        return await self._async_ask_for_trust(None)
 
     async def async_step_certificate(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask whether to trust the certificate of the user's own server."""
+        """Ask whether to trust the certificate of a new server."""
+        return await self._async_ask_for_trust(user_input)
+
+    async def async_step_certificate_changed(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether to trust the new certificate of a server."""
+        return await self._async_ask_for_trust(user_input)
+
+    async def _async_ask_for_trust(
+        self, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
         certificate, next_step = self._certificate, self._next_step
         if certificate is None or next_step is None:
             raise RuntimeError("The step was reached without a certificate")
@@ -90,18 +102,28 @@ class CertificateSteps(KeycardFlow):
                 self._trusted[self._certificate_url] = certificate.fingerprint
                 return await next_step(self._user_input)
             errors[CONF_TRUST] = "not_trusted"
-        entry = self.changed_entry
-        before = entry.data.get(CONF_FINGERPRINT) if entry else None
-        expires = certificate.expires
+        before = self._known_fingerprint
         return self.async_show_form(
-            step_id="certificate",
-            data_schema=_SCHEMA,
+            step_id=CERTIFICATE if before is None else "certificate_changed",
+            data_schema=TRUST_SCHEMA,
             errors=errors,
-            description_placeholders={
-                "host": escape_markdown(URL(self._certificate_url).authority),
-                "fingerprint": format_fingerprint(certificate.fingerprint),
-                "before": format_fingerprint(before) if before else "-",
-                "subject": escape_markdown(certificate.subject[:200]) or "-",
-                "expires": expires.date().isoformat() if expires else "-",
-            },
+            description_placeholders=describe_certificate(
+                self._certificate_url, certificate, before
+            ),
         )
+
+
+def describe_certificate(
+    url: str, certificate: Certificate, before: str | None
+) -> dict[str, str]:
+    """Return the placeholders of a form; `before` is the fingerprint trusted so far."""
+    expires = certificate.expires
+    described = {
+        "host": escape_markdown(URL(url).authority),
+        "fingerprint": format_fingerprint(certificate.fingerprint),
+        "subject": escape_markdown(certificate.subject[:200]) or "-",
+        "expires": expires.date().isoformat() if expires else "-",
+    }
+    if before is not None:
+        described["before"] = format_fingerprint(before)
+    return described

@@ -1,10 +1,11 @@
 """Providers of a config entry's vehicles."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp import ClientMiddlewareType
 
 from homeassistant.const import CONF_HOSTS, CONF_REGION, CONF_TOKEN
 
@@ -28,6 +29,7 @@ from .provider import (
     create_compatible_provider,
     create_token_client,
     create_watch_only_provider,
+    server_certificate,
     static_token,
 )
 from .services import TESLEMETRY, TESSIE, Service, create_service_provider
@@ -43,8 +45,8 @@ __all__ = [
     "endpoints_from_config",
 ]
 
-type OpenSession = Callable[[RecordingMiddleware], aiohttp.ClientSession]
-"""Open a session with a recording middleware."""
+type OpenSession = Callable[[Sequence[ClientMiddlewareType]], aiohttp.ClientSession]
+"""Open a session with middlewares, the outermost first."""
 
 SERVICES: Mapping[str, Service] = {
     PROVIDER_TESLEMETRY: TESLEMETRY,
@@ -72,11 +74,13 @@ def create_provider(
         return create_watch_only_provider(data, options)
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
         raise ValueError(f"Unknown provider {name!r}")
-    session = open_session(RecordingMiddleware())
+    hosts = endpoints_from_config(data, options)
+    middlewares: list[ClientMiddlewareType] = [RecordingMiddleware()]
+    if (certificate := server_certificate(data, hosts)) is not None:
+        middlewares.append(certificate)
+    session = open_session(middlewares)
     if name == PROVIDER_COMPATIBLE:
-        return create_compatible_provider(
-            data, options, session, endpoints_from_config(data, options)
-        )
+        return create_compatible_provider(data, options, session, hosts, certificate)
     credentials = credentials or ProviderCredentials()
     token = credentials.token or static_token(str(data[CONF_TOKEN]))
     if name in SERVICES:
@@ -85,7 +89,12 @@ def create_provider(
             data, options, session, token, supports_refresh=refreshes
         )
     return create_fleet_provider(
-        data, options, session, token=token, private_key=credentials.private_key
+        data,
+        options,
+        session,
+        token=token,
+        private_key=credentials.private_key,
+        certificate=certificate,
     )
 
 

@@ -10,7 +10,7 @@ from homeassistant.const import CONF_REGION
 from ..const import CONF_ALL_CALLS, CONF_BASE_URL, CONF_SERVER
 from ..transport.cloud import CommandServer, FleetClient, TokenSource
 from ..transport.key_pair import PrivateKey
-from ..transport.pinning import pin_from_data, pin_session
+from ..transport.pinning import ServerCertificate, pin_session
 from .provider import Provider, configured_keys
 from .scopes import SCOPE_LOCATION, parse_claims
 
@@ -22,6 +22,7 @@ def create_fleet_provider(
     *,
     token: TokenSource,
     private_key: PrivateKey | None,
+    certificate: ServerCertificate | None,
 ) -> Provider:
     """Create the provider of an entry that uses Tesla's OAuth.
 
@@ -38,10 +39,10 @@ def create_fleet_provider(
             location=location,
         )
         return Provider(region=region, client=client, keys=keys)
-    pin = pin_from_data(data)
+    server_session = pin_session(session, certificate.pin if certificate else None)
     if data.get(CONF_ALL_CALLS):
         client = FleetClient(
-            pin_session(session, pin),
+            server_session,
             server,
             token,
             location=location,
@@ -53,11 +54,9 @@ def create_fleet_provider(
             data[CONF_BASE_URL],
             token,
             location=location,
-            command_server=CommandServer(
-                session=pin_session(session, pin), base_url=server
-            ),
+            command_server=CommandServer(session=server_session, base_url=server),
         )
-    return Provider(region=region, client=client, keys=keys, pin=pin)
+    return Provider(region=region, client=client, keys=keys, certificate=certificate)
 
 
 def _access_token(data: Mapping[str, Any]) -> object:

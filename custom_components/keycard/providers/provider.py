@@ -14,13 +14,17 @@ from ..const import (
     CONF_BASE_URL,
     CONF_CARS,
     CONF_KEY,
+    CONF_PROVIDER,
+    CONF_SERVER,
     CONF_YEAR,
     MANUFACTURER,
     MODEL_NAMES,
+    PROVIDER_COMPATIBLE,
+    PROVIDER_FLEET,
 )
-from ..outage.endpoints import Endpoints
+from ..outage.endpoints import Endpoints, region_of_host
 from ..transport.cloud import FleetClient, TokenSource
-from ..transport.pinning import CertificatePin, pin_from_data, pin_session
+from ..transport.pinning import ServerCertificate, pin_from_data, pin_session
 from ..vehicle.keys import PhysicalKey, decode_vin
 from ..vehicle.parsing import JsonObject, parse_text
 from ..vehicle.state import unwrap_response
@@ -39,8 +43,8 @@ class Provider:
     client: FleetClient | None = None
     keys: Mapping[str, PhysicalKey] = field(default_factory=dict)
     configured_vehicles: tuple[Vehicle, ...] = ()
-    pin: CertificatePin | None = None
-    """Pin of a self-hosted server's certificate, None without one."""
+    certificate: ServerCertificate | None = None
+    """Certificate of the user's own server, None without one."""
 
     issues_tokens: bool = False
     """True if a third party issues its own tokens instead of Tesla's."""
@@ -106,24 +110,38 @@ def _origin(address: str) -> tuple[str, str | None, int | None]:
     return url.scheme, url.host, url.port
 
 
+def server_certificate(
+    data: Mapping[str, Any], hosts: Endpoints
+) -> ServerCertificate | None:
+    """Return the certificate of the user's own server, None for any other server."""
+    server_keys = {PROVIDER_COMPATIBLE: CONF_BASE_URL, PROVIDER_FLEET: CONF_SERVER}
+    url = data.get(server_keys.get(data[CONF_PROVIDER], ""))
+    if url is None or URL(url).scheme != "https":
+        return None
+    if is_tesla_host(url, hosts) or region_of_host(url) is not None:
+        return None
+    return ServerCertificate(url, pin_from_data(data))
+
+
 def create_compatible_provider(
     data: Mapping[str, Any],
     options: Mapping[str, Any],
     session: aiohttp.ClientSession,
     hosts: Endpoints,
+    certificate: ServerCertificate | None,
 ) -> Provider:
     """Create the provider of an entry with a URL and a token."""
-    base_url, pin = data[CONF_BASE_URL], pin_from_data(data)
+    base_url = data[CONF_BASE_URL]
     return Provider(
         region=data[CONF_REGION],
         client=FleetClient(
-            pin_session(session, pin),
+            pin_session(session, certificate.pin if certificate else None),
             base_url,
             static_token(data[CONF_TOKEN]),
             through_server=not is_tesla_host(base_url, hosts),
         ),
         keys=configured_keys(options),
-        pin=pin,
+        certificate=certificate,
     )
 
 

@@ -313,13 +313,16 @@ class FleetClient:
 
         Without a token it identifies itself, and does not forward the request.
         """
-        answer = await request(
+        return is_tesla_proxy(await self.contact_command_server())
+
+    async def contact_command_server(self) -> HttpResult:
+        """Make a request without a token to the server that takes the commands."""
+        return await request(
             self._command_server.session,
             "GET",
             f"{self._command_server.base_url}/api/1/products",
             timeout=_PROBE_TIMEOUT,
         )
-        return is_tesla_proxy(answer)
 
     def _vehicle(self, vin: str) -> VehicleFleet[TeslaFleetApi]:
         # New for each call: the library keeps its vehicles forever.

@@ -1,7 +1,7 @@
-"""Certificate pinning for servers with a certificate that the user has accepted."""
+"""Certificates of the user's own servers, and their pins."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast, override
@@ -9,8 +9,10 @@ from typing import Any, cast, override
 import aiohttp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from yarl import URL
 
 from ..const import CONF_FINGERPRINT
+from .http import request
 
 _TIMEOUT = 10.0
 _NO_FINGERPRINT = bytes(hashes.SHA256.digest_size)
@@ -28,19 +30,13 @@ class Certificate:
 class CertificatePin(aiohttp.Fingerprint):
     """Accepts one certificate, regardless of its name and date, before sending.
 
-    `rejected` is the certificate that the server presented last if it is another one.
+    `rejected` is the last other certificate that the server presented.
     """
 
     def __init__(self, fingerprint: bytes) -> None:
         """Initialize with the SHA-256 of the certificate."""
         super().__init__(fingerprint)
         self.rejected: Certificate | None = None
-        self._listeners: list[Callable[[], None]] = []
-
-    def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call a listener when `rejected` changes."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     @override
     def check(self, transport: asyncio.Transport) -> None:
@@ -49,12 +45,51 @@ class CertificatePin(aiohttp.Fingerprint):
             super().check(transport)
         except aiohttp.ServerFingerprintMismatch:
             tls = transport.get_extra_info("ssl_object")
-            self._set_rejected(parse_certificate(tls.getpeercert(binary_form=True)))
+            self.rejected = parse_certificate(tls.getpeercert(binary_form=True))
             raise
-        self._set_rejected(None)
 
-    def _set_rejected(self, rejected: Certificate | None) -> None:
-        if rejected == self.rejected:
+
+class ServerCertificate:
+    """Client middleware that tells whether a server's certificate is rejected.
+
+    Without a `pin` it must be one that Home Assistant accepts. A server that does not
+    answer changes nothing.
+    """
+
+    def __init__(self, url: str, pin: CertificatePin | None) -> None:
+        """Initialize with the URL of the user's own server."""
+        self.url = url
+        self.pin = pin
+        self.rejected = False
+        self._origin = URL(url).origin()
+        self._listeners: list[Callable[[], None]] = []
+
+    def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call a listener when `rejected` changes."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def __call__(
+        self,
+        request: aiohttp.ClientRequest,
+        handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+    ) -> aiohttp.ClientResponse:
+        """Send the request, and note whether the server's certificate is accepted."""
+        if request.url.origin() != self._origin:
+            return await handler(request)
+        try:
+            response = await handler(request)
+        except (
+            aiohttp.ClientConnectorCertificateError,
+            aiohttp.ServerFingerprintMismatch,
+        ):
+            self._set_rejected(rejected=True)
+            raise
+        self._set_rejected(rejected=False)
+        return response
+
+    def _set_rejected(self, *, rejected: bool) -> None:
+        if rejected is self.rejected:
             return
         self.rejected = rejected
         for listener in list(self._listeners):
@@ -110,6 +145,11 @@ async def async_fetch_certificate(
             return None
     except Exception:  # noqa: BLE001 - the rejection is the expected end
         return pin.rejected
+
+
+async def async_is_accepted(session: aiohttp.ClientSession, url: str) -> bool:
+    """Return whether a server answers with a certificate that needs no pin."""
+    return (await request(session, "HEAD", url, timeout=_TIMEOUT)).status is not None
 
 
 def parse_certificate(der: bytes) -> Certificate:

@@ -6,6 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from benchmarks.simulated_home import Home, Vehicle
+from custom_components.keycard.outage.account_calls import AccountCallHealth
+from custom_components.keycard.outage.confirmation import PROBES, HealthTracker
+from custom_components.keycard.outage.evidence import (
+    Classification,
+    Evidence,
+    Reason,
+    Subject,
+    Verdict,
+)
 from custom_components.keycard.outage.models import (
     OUTAGES,
     MissingEvidence,
@@ -13,6 +22,8 @@ from custom_components.keycard.outage.models import (
     Status,
     Subsystem,
 )
+from custom_components.keycard.outage.outage_log import NoticeType
+from custom_components.keycard.outage.vehicle_calls import SERIES
 
 from .home_helpers import (
     ADA,
@@ -26,6 +37,7 @@ from .home_helpers import (
     LIMIT,
     SETTLED,
     change,
+    notices,
     settle,
     status,
     statuses,
@@ -334,3 +346,73 @@ def test_affected_vehicles_stay_affected_while_undetermined(home: Home) -> None:
     assert status(home) is Status.INTERNET_DOWN
     assert home.assessment.affected == frozenset({"Ada"})
     assert home.assessment.since == began
+
+
+@pytest.mark.parametrize("condition", [ERROR, "timeout"])
+def test_vehicles_that_fail_together_are_reported_together(
+    home: Home, condition: str
+) -> None:
+    flo, gus = (Vehicle(name=name, model="modely") for name in ("Flo", "Gus"))
+    hal = Vehicle(name="Hal", model="models")
+    settle(home, ADA, flo, gus, CY, hal)
+    change(home, {"na.api@modely": condition})
+    home.run(SETTLED + 120)
+    change(home, {"na.api@models": condition})
+    home.run(SETTLED + 240)
+    assert [seen.assessment.affected for seen in home.changes if seen.at > SETTLED] == [
+        {"Flo", "Gus"},
+        {"Flo", "Gus", "Cy", "Hal"},
+    ]
+    assert notices(home) == [NoticeType.TAKE, NoticeType.TAKE]
+
+
+def failing(
+    calls: AccountCallHealth, name: str, began: float, until: float, *, lasts: float
+) -> None:
+    """Let the calls for a vehicle fail from a time on."""
+    good = Classification(subject=Subject.API, verdict=Verdict.GOOD, reason=Reason.OK)
+    bad = Classification(
+        subject=Subject.API, verdict=Verdict.BAD, reason=Reason.CLOUD_FAILS
+    )
+    told = [(good, began - 60.0), (bad, began)]
+    told += [(bad, began + lasts + offset) for offset in SERIES]
+    for meaning, sent_at in told:
+        if sent_at + lasts <= until:
+            calls.observe_vehicle_call(
+                Evidence(
+                    classification=meaning,
+                    sent_at=sent_at,
+                    at=sent_at + lasts,
+                    vehicle_id=name,
+                    model="modely",
+                )
+            )
+
+
+@pytest.mark.parametrize(
+    ("began", "lasts", "monotonic", "waits"),
+    [
+        # Found at once, and confirmed a moment later.
+        (1000.3, 0.2, 1031.5, True),
+        # Found by a call that got no answer.
+        (1000.3, 10.0, 1031.5, True),
+        # Found later: it does not delay the report.
+        (1016.0, 0.2, 1031.5, False),
+        # Not confirmed in time, such as without an answer of its host meanwhile.
+        (1000.3, 0.2, 1043.0, False),
+        (1000.3, 10.0, 1052.0, True),
+        (1000.3, 10.0, 1053.0, False),
+    ],
+)
+def test_how_long_a_report_waits_for_another_vehicle(
+    began: float, lasts: float, monotonic: float, *, waits: bool
+) -> None:
+    calls = AccountCallHealth()
+    failing(calls, "Gus", 1000.0, 1031.3, lasts=0.1)
+    calls.confirm(HealthTracker(rule=PROBES), outage=False)
+    failing(calls, "Flo", began, monotonic, lasts=lasts)
+    count = calls.count(monotonic, calls.started_at())
+    assert count.failing == {"Gus"}
+    assert calls.is_settling(count, frozenset(), monotonic) is waits
+    # Gus was reported before.
+    assert not calls.is_settling(count, count.failing, monotonic)

@@ -9,10 +9,17 @@ from .account import AccountStatus
 from .confirmation import RECENT, HealthTracker
 from .evidence import Evidence
 from .models import Subsystem
-from .vehicle_calls import VehicleCallHealth
+from .vehicle_calls import SERIES, VehicleCallHealth
 
 # Key of the calls without a vehicle, such as the product list.
 _ACCOUNT = ""
+
+# At a vehicle's first failure the others are called, too: suspicions that begin within
+# so many seconds belong together. A call may take ten of them.
+_TOGETHER = 15.0
+
+# Seconds in which a suspicion of a vehicle is confirmed, if it is.
+_CONFIRMED_WITHIN = SERIES[-1] + 11.0
 
 _NEVER = float("inf")
 
@@ -254,11 +261,24 @@ class AccountCallHealth:
         quiet = self._quiet[bisect_left(self._quiet, (since, "")) :]
         return frozenset([*active, *(vehicle_id for _, vehicle_id in quiet)])
 
-    def is_settling(self, count: VehicleTally, monotonic: float) -> bool:
-        """Return whether vehicles are just failing or recovering one by one."""
+    def is_settling(
+        self, count: VehicleTally, known: frozenset[str], monotonic: float
+    ) -> bool:
+        """Return whether vehicles are just failing or recovering one by one.
+
+        `known` are the vehicles that are assessed as failing already.
+        """
+        starts = [self._calls[one].api.started_at for one in count.failing - known]
+        first = min((at for at in starts if at is not None), default=-_NEVER)
         return any(
             calls.api.suspected_at is not None
-            and calls.is_working(monotonic, count.sent_since)
+            and (
+                calls.is_working(monotonic, count.sent_since)
+                or (
+                    calls.api.suspected_at - first <= _TOGETHER
+                    and monotonic - calls.api.suspected_at <= _CONFIRMED_WITHIN
+                )
+            )
             for _, calls in self._counted_active()
         ) or all(
             self._calls[vehicle_id].api.is_recovering(monotonic)

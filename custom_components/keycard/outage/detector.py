@@ -280,7 +280,10 @@ class OutageDetector:
             # Through a third party the cause is unknown, unless an outage is active.
             not self.third_party or self.assessment.since is not None
         ):
-            if self._calls.is_settling(count, monotonic):
+            known = self.assessment.affected
+            if self._calls.is_settling(
+                count, count.failing if known is None else known, monotonic
+            ):
                 return None
             return self._find_partial(count, other_regions, monotonic)
         if (degraded := self._find_degraded(monotonic, other_regions)) is not None:

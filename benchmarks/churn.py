@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.clock import OffsetClock, install
+from harness.progress import track
 
 from .bounds import report_misses
-from .progress import track
 
 TABLE_WIDTH = 120
 BARS = "▁▂▃▄▅▆▇█"

@@ -12,9 +12,10 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from harness.progress import track
+
 from . import false_alarms, random_outages, simulated_network
 from .bounds import report_misses
-from .progress import track
 from .random_outages import HANGS, Detection
 
 OUTAGES = 10_000

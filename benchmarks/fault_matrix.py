@@ -21,10 +21,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.clock import OffsetClock, install
+from harness.progress import track
 
 from .faults import PROVIDERS, Fault, list_faults
 from .processes import run_each
-from .progress import track
 
 PHASES = ("running", "command", "renewal", "unload", "restart", "set-up", "flow")
 GROUP_TIMEOUT = 900

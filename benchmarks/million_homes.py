@@ -13,8 +13,9 @@ import time
 from rich.console import Console
 from rich.table import Table
 
+from harness.progress import track
+
 from .bounds import report_misses
-from .progress import track
 from .random_outages import FAILURES
 from .simulated_home import Home, Vehicle
 from .simulated_network import OK, World

@@ -16,12 +16,12 @@ from rich.table import Table
 
 from custom_components.keycard.cost.pricing import Charge
 from harness.clock import OffsetClock, install
+from harness.progress import track
 
 from .bounds import report_misses
 from .child_process import ModuleRun, start_module
 from .daily_commute import Activity, WorkState
 from .month_result import TARIFF, Ages, MonthResult
-from .progress import track
 
 KEYCARD, PEER = "keycard", "tesla_fleet"
 DAY_TIMEOUT = 1800.0  # seconds until a day of one of the runs is over

@@ -20,6 +20,7 @@ import time
 from rich.console import Console
 
 from harness.clock import OffsetClock, install
+from harness.progress import track
 
 from .bounds import report_misses
 from .child_process import run_module
@@ -30,7 +31,6 @@ from .peer_integrations import (
     missing_requirements,
 )
 from .peer_result import PeerResult
-from .progress import track
 
 WIDTH = 160  # columns of the table in a file
 LATEST = 100.0  # seconds in which Keycard promises to know

@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.clock import OffsetClock, install
+from harness.progress import track
 
 from .child_process import start_module
-from .progress import track
 
 INTEGRATIONS = ("keycard", "tesla_fleet")
 # Measured once, as they do not depend on the number of vehicles.

@@ -2,7 +2,8 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 import gc
 from importlib import import_module
@@ -23,6 +24,7 @@ from simulator.scenarios.scenario import PROVIDERS, CaseError, Scenario, load_ca
 from .case_process import run
 from .clock import OffsetClock
 from .outcome_report import format_time, from_json, show
+from .progress import track
 from .scenario_runner import Outcome
 
 CASE_SECONDS = 600
@@ -121,11 +123,38 @@ class ReplayRunner:
             # Importing Home Assistant takes longer than many a case.
             import_module(".replay_worker", __package__)
             gc.freeze()
+        finished: dict[int, ReplayResult] = {}
+        results: list[ReplayResult] = []
+        with closing(self._run_each(cases, jobs)) as completed:
+            for index, result in self._track(completed, cases):
+                finished[index] = result
+                while len(results) in finished:
+                    results.append(finished[len(results)])
+                    self.show(results[-1])
+        return results
+
+    def _track(
+        self, completed: Iterator[tuple[int, ReplayResult]], cases: Sequence[Scenario]
+    ) -> Iterator[tuple[int, ReplayResult]]:
+        """Show how many cases are completed; a longer case is more of the work."""
+        if len(cases) < 2:
+            return completed
+        simulated = sum(case.end for case in cases)
+        return track(
+            self._console,
+            "cases",
+            completed,
+            len(cases),
+            lambda numbered: numbered[1].case.end / simulated,
+        )
+
+    def _run_each(
+        self, cases: Sequence[Scenario], jobs: int
+    ) -> Generator[tuple[int, ReplayResult]]:
+        """Yield the results with their index, in the order of their ends."""
         # The longest first: no process waits long for the last of another one.
         waiting = sorted(enumerate(cases), key=lambda numbered: -numbered[1].end)
         running: dict[int, _CaseProcess] = {}
-        finished: dict[int, ReplayResult] = {}
-        results: list[ReplayResult] = []
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -134,14 +163,10 @@ class ReplayRunner:
                 _read(running.values())
                 for index, process in list(running.items()):
                     if not process.open_streams or process.remaining <= 0:
-                        finished[index] = running.pop(index).result()
-                while len(results) in finished:
-                    results.append(finished[len(results)])
-                    self.show(results[-1])
+                        yield index, running.pop(index).result()
         finally:
             for process in running.values():
                 process.terminate()
-        return results
 
     def show(self, result: ReplayResult) -> None:
         """Print the result of a case."""

@@ -4,14 +4,12 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from io import StringIO
 from random import Random
 from weakref import WeakSet
 
 import pytest
-from rich.console import Console
 
-from benchmarks import detection, false_alarms, progress, random_outages
+from benchmarks import detection, false_alarms, random_outages
 from benchmarks.false_alarms import HomeYear
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import World
@@ -60,17 +58,6 @@ def test_a_home_whose_internet_failures_stay_unrecognized_is_named(
     printed = " ".join(capsys.readouterr().out.split())
     assert "recognized in the year of seed 9" in printed
     assert printed.count("Missed:") == 1
-
-
-def test_progress_says_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
-    assert progress.time_left(elapsed=10.0, done=5, total=20) == "about 30 s left"
-    assert progress.time_left(elapsed=60.0, done=10, total=100) == "about 9 min left"
-
-    console = Console(file=StringIO(), force_terminal=False)
-    assert list(progress.track(console, "years", iter("ab"), 2)) == ["a", "b"]
-    assert isinstance(console.file, StringIO)
-    assert "years: 1 of 2, about" in console.file.getvalue()
 
 
 def test_a_seed_repeats_its_outage() -> None:

@@ -360,8 +360,8 @@ def test_vehicles_that_fail_together_are_reported_together(
     change(home, {"na.api@models": condition})
     home.run(SETTLED + 240)
     assert [seen.assessment.affected for seen in home.changes if seen.at > SETTLED] == [
-        {"Flo", "Gus"},
-        {"Flo", "Gus", "Cy", "Hal"},
+        frozenset({"Flo", "Gus"}),
+        frozenset({"Flo", "Gus", "Cy", "Hal"}),
     ]
     assert notices(home) == [NoticeType.TAKE, NoticeType.TAKE]
 

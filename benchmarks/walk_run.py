@@ -9,10 +9,12 @@ from functools import partial
 import resource
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY, ConfigEntryState
+from homeassistant.const import CONF_TOKEN
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 
-from custom_components.keycard.const import DOMAIN
+from custom_components.keycard.const import CONF_BUDGET, CONF_PACE, DOMAIN
 from harness import fake_network
 from harness.checked_home import OUTAGES, SETTLED, CheckedHome, open_home
 from harness.clock import OffsetClock
@@ -24,6 +26,7 @@ from simulator.vehicle.models import default_signing
 
 from .walk_steps import Step
 
+USER = er.RegistryEntryDisabler.USER
 SETTLING = 150.0
 # Seconds in which everything must be well after all faults have ended.
 RECOVERY = 1800.0
@@ -224,6 +227,11 @@ class Walker:
         await self.checked.restart()
         self.checked.check()
 
+    async def _power_cut(self, _step: Step) -> None:
+        self.disturb()
+        await self.checked.restart(power_cut=True)
+        self.checked.check()
+
     async def _reload(self, step: Step) -> None:
         await self._unload(step)
         await self._load(step)
@@ -263,18 +271,48 @@ class Walker:
         self.simulator.set_token(step.value)
 
     async def _option(self, step: Step) -> None:
+        budget = None if step.value == "none" else float(step.value)
+        await self._set_option(step.subject, CONF_BUDGET, budget)
+
+    async def _pace(self, step: Step) -> None:
+        await self._set_option(step.subject, CONF_PACE, step.value)
+
+    async def _set_option(self, home: str, key: str, value: object) -> None:
+        """Set an option, or remove it if there is no value."""
         self.disturb()
-        entry = self.checked.entry(self.homes[step.subject])
+        entry = self.checked.entry(self.homes[home])
         if entry.state is not ConfigEntryState.LOADED:
             return
-        options = {
-            key: value for key, value in entry.options.items() if key != "budget"
-        }
-        if step.value != "none":
-            options["budget"] = float(step.value)
+        options = {one: old for one, old in entry.options.items() if one != key}
+        if value is not None:
+            options[key] = value
         self.hass.config_entries.async_update_entry(entry, options=options)
         entries = self.hass.config_entries
         await self.checked.run_task(entries.async_reload(entry.entry_id))
+
+    async def _entity(self, step: Step) -> None:
+        """Disable an entity, or enable it; then the entry is reloaded in 30 s."""
+        domain, key = step.value.split(".")
+        entity_id = self.checked.environment.vehicle_entity(domain, step.subject, key)
+        registry = er.async_get(self.hass)
+        entity = registry.async_get(entity_id) if entity_id else None
+        if entity is None or entity.disabled_by not in {None, USER}:
+            return
+        self.disturb()
+        disabled_by = USER if entity.disabled_by is None else None
+        registry.async_update_entity(entity.entity_id, disabled_by=disabled_by)
+
+    async def _sign_in(self, step: Step) -> None:
+        """Enter the token where Keycard asks for a new one."""
+        home = self.homes[step.subject]
+        entry_id = self.checked.environment.entries[home.name]
+        manager = self.hass.config_entries.flow
+        for flow in manager.async_progress_by_handler(DOMAIN):
+            asks = flow["step_id"] == "reauth_confirm"
+            if asks and flow["context"].get("entry_id") == entry_id:
+                token = self.checked.environment.token(home)
+                answer = manager.async_configure(flow["flow_id"], {CONF_TOKEN: token})
+                await self.checked.run_task(answer)
 
     async def _phone(self, step: Step) -> None:
         if self.checked.phone is not None:
@@ -333,8 +371,11 @@ class Walker:
             checked.phone.status = 201
         for name in self.simulator.cars:
             self.simulator.set(f"car.{name}", "online")
+        self._enable_entities()
+        # They are reloaded, also if that was asked for before an unload.
+        await checked.run(RELOAD_AFTER_UPDATE_DELAY + 5.0)
         for home in self.homes.values():
-            await self._option(Step(kind="option", subject=home.name, value="none"))
+            await self._set_option(home.name, CONF_BUDGET, None)
             await self._load(Step(kind="load", subject=home.name))
         for home in self.homes.values():
             ended = await checked.run_while(partial(self._ailing, home), RECOVERY)
@@ -351,6 +392,12 @@ class Walker:
             checked.report("no leak of errors", "requests after unload")
         if tasks := checked.leftover_tasks():
             checked.report("no leak of errors", f"after unload: {tasks}")
+
+    def _enable_entities(self) -> None:
+        registry = er.async_get(self.hass)
+        for entity in list(registry.entities.values()):
+            if entity.platform == DOMAIN and entity.disabled_by is USER:
+                registry.async_update_entity(entity.entity_id, disabled_by=None)
 
     def _ailing(self, home: Home) -> bool:
         if self.checked.status(home) != "operational":

@@ -37,6 +37,7 @@ _KINDS = {
     "press": 16,
     "car": 9,
     "restart": 3,
+    "power_cut": 2,
     "reload": 3,
     "unload": 2,
     "load": 3,
@@ -44,6 +45,9 @@ _KINDS = {
     "disk": 4,
     "token": 3,
     "option": 2,
+    "pace": 2,
+    "entity": 3,
+    "sign_in": 2,
     "phone": 3,
     "drill": 2,
     "service": 3,
@@ -53,6 +57,15 @@ _KINDS = {
 _TIMES = (1, 5, 20, 45, 60, 130, 300, 900, 2400)
 _ACTIONS = ("lock", "unlock", "lock", "unlock", "climate_on", "climate_off", "wake")
 _MOVES = ("asleep", "online", "offline", "near", "gone", "drive", "card", "plug")
+# Entities that a user disables and enables.
+_ENTITIES = (
+    "lock.lock",
+    "climate.climate",
+    "sensor.key_to_take",
+    "sensor.battery_level",
+    "device_tracker.location",
+    "binary_sensor.online",
+)
 _CLOCK = (-7200, -600, -60, 90, 3600, 86400)
 
 
@@ -126,6 +139,11 @@ def _random_step(kind: str, homes: Sequence[Home], random: Random) -> Step:
         case "option":
             budget = random.choice(("0.5", "5", "none"))
             return Step(kind=kind, subject=home.name, value=budget)
+        case "pace":
+            pace = random.choice(("fresher", "balanced", "cheaper"))
+            return Step(kind=kind, subject=home.name, value=pace)
+        case "entity":
+            return Step(kind=kind, subject=car, value=random.choice(_ENTITIES))
         case "phone":
             status = random.choice(("201", "201", "500", "429"))
             return Step(kind=kind, value=status)
@@ -138,7 +156,7 @@ def _random_step(kind: str, homes: Sequence[Home], random: Random) -> Step:
         case "add" | "remove":
             name = random.choice(NEW_CARS)
             return Step(kind=kind, subject=home.name, value=name)
-        case "reload" | "unload" | "load":
+        case "reload" | "unload" | "load" | "sign_in":
             return Step(kind=kind, subject=home.name)
         case _:
             return Step(kind=kind)

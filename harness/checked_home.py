@@ -17,7 +17,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import json
 import logging
+import os
 import re
+import shutil
 import stat
 from typing import Any, override
 
@@ -241,9 +243,17 @@ class CheckedHome:
             await self.run(min(10.0, start + seconds - self.now))
         return not holds()
 
-    async def restart(self) -> None:
-        """Restart Home Assistant."""
+    async def restart(self, *, power_cut: bool = False) -> None:
+        """Restart Home Assistant; after a power cut, it has written nothing more."""
+        storage = self.instance.folder / ".storage"
+        written = storage.with_name("written")
+        if power_cut:
+            # Home Assistant replaces files, so links keep what was written.
+            shutil.copytree(storage, written, copy_function=os.link)
         await self.instance.stop()
+        if power_cut:
+            shutil.rmtree(storage)
+            written.rename(storage)
         self._check_files()
         # A notice may come before anybody listens.
         for notices in self._notices.values():

@@ -224,7 +224,7 @@ class ScenarioEnvironment:
         sign_in = None
         if home.provider in ("fleet", "fleet_server"):
             sign_in = await prepare_sign_in(self.instance, self.simulator, home)
-        token = self._token(home)
+        token = self.token(home)
         set_up_task = self.instance.task(
             set_up(self._client.flow_client, home, base_url, token, sign_in)
         )
@@ -274,7 +274,8 @@ class ScenarioEnvironment:
             )
         await hass.async_block_till_done()
 
-    def _token(self, home: Home) -> str:
+    def token(self, home: Home) -> str:
+        """Return the token that the user of a home enters."""
         if home.provider == "teslemetry":
             return self.simulator.teslemetry_token(home.name)
         if home.provider == "tessie":

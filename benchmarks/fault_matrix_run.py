@@ -38,6 +38,8 @@ NAMES_CACHED = 15.0
 # An entry that is set up anew has nothing but the data of the cloud, which may be a
 # third party's from before the last command. They count as current for so long.
 CURRENT_SECONDS = 1860.0
+# The state is read again a minute and five after a command of unknown result.
+LATE_SECONDS = 420.0
 # What a restart may change: whether a car is online and calls work is asked anew.
 ASKED_ANEW = ("_online", "_cloud_link", "_api_reachable", "_connection")
 FLOW_PROBLEMS = ("set-up", "could not sign in")
@@ -202,6 +204,8 @@ class _Group:
 
     async def command(self) -> None:
         """Commands are sent when the fault begins, and while it lasts."""
+        if self.fault.kind in LATE:
+            self.checked.trust_seconds = max(self.checked.trust_seconds, LATE_SECONDS)
         for wait in (0.0, self.random.uniform(5.0, 120.0)):
             self.begin()
             await self.checked.run(wait)

@@ -50,6 +50,26 @@ async def test_the_true_state_is_shown_soon_after_an_unknown_outcome(
     assert home.simulator.cars["Ada"].executed["door_unlock"] == 1
 
 
+@pytest.mark.parametrize("late", [45, 300])
+async def test_a_command_that_the_cloud_delivers_late_is_seen(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry, late: int
+) -> None:
+    await home.set_up_operational(compatible_entry)
+    car, calls = home.simulator.cars["Ada"], home.simulator.usage
+    home.simulator.set("eu.commands", f"late:{late}")
+    error = await home.perform("unlock")
+    assert error is not None
+    assert error.translation_key == "command_unconfirmed"
+    # Nothing was executed yet.
+    assert await home.until(lambda: home.states()[LOCK] == "locked", 10) < 5
+    read = calls.count("vehicle_data")
+    await home.until(lambda: not car.locked, late + 10)
+    assert await home.until(lambda: home.states()[LOCK] == "unlocked", 90) < 60
+    await home.run(400)
+    assert calls.count("vehicle_data") == read + (1 if late == 45 else 2)
+    assert car.executed["door_unlock"] == 1
+
+
 async def test_a_sleeping_car_is_woken_and_gets_the_command_once(
     home: HomeUnderTest,
     compatible_entry: MockConfigEntry,

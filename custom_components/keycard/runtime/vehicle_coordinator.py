@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 
 from ..bluetooth.vehicle_link import BluetoothVehicle
 from ..helpers.isolation import IsolatedCoordinator, isolated
+from ..helpers.timer import Timer
 from ..outage.evidence import Evidence, Reason
 from ..outage.models import Assessment
 from ..transport.routing import CloudHealth, Preference
@@ -55,6 +56,10 @@ UNREACHABLE_DURATION = 6 * 3600.0
 _PROOF_TIME = 60
 _PROOF_STEP = 2
 _PROOF_INTERVAL = 14
+
+# Seconds after an unconfirmed command in which the cloud may still deliver it. Signed
+# commands expire in the vehicle instead.
+_LATE_DELIVERY = (60.0, 330.0)
 
 # A service that refuses one call as unpaid may err.
 _MAX_PAYMENT_ERRORS = 1
@@ -117,6 +122,11 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             on_failed=self._async_command_failed,
         )
         self._save = save
+        self._late_command: CommandCall | None = None
+        self._late_checks: list[float] = []
+        """When to look whether the cloud has delivered the late command (monotonic)."""
+
+        self._late_timer = Timer(hass, self._async_check_late_command)
         self._command_listeners: list[CommandListener] = []
         self._access = CloudAccess()
         self._assessment: Assessment | None = None
@@ -309,6 +319,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
     async def async_stop(self) -> None:
         """Cancel all commands."""
         await self._router.async_stop()
+        self._late_timer.async_cancel()
 
     async def async_execute(self, *calls: CommandCall) -> None:
         """Execute the commands of one press in turn; raise an error if one fails."""
@@ -371,6 +382,23 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.vehicle.mark_uncertain(names, dt_util.utcnow())
         self.async_publish()
         self._async_request_state()
+        if self._command_sender is not None and not self.vehicle.needs_signing:
+            monotonic = time.monotonic()
+            self._late_command = call
+            self._late_checks = [monotonic + seconds for seconds in _LATE_DELIVERY]
+            self._late_timer.async_schedule(self._late_checks[0] - monotonic)
+
+    @callback
+    def _async_check_late_command(self) -> None:
+        """Request the state again unless it shows the effect of the late command."""
+        call, monotonic = self._late_command, time.monotonic()
+        if call is None or self.vehicle.shows_effect(call.command, call.params):
+            self._late_command = None
+            return
+        self._async_request_state()
+        self._late_checks = [at for at in self._late_checks if at > monotonic]
+        if self._late_checks:
+            self._late_timer.async_schedule(self._late_checks[0] - monotonic)
 
     @callback
     def _async_command_failed(self, call: CommandCall) -> None:

@@ -366,6 +366,12 @@ class Vehicle:
         """Return the names of the fields that a command changes."""
         return frozenset(COMMANDS[command].effect(params, self._state_or_empty()))
 
+    def shows_effect(self, command: Command, params: Mapping[str, object]) -> bool:
+        """Return whether the state is as after a command."""
+        state = self._state_or_empty()
+        effect = COMMANDS[command].effect(params, state)
+        return all(getattr(state, name) == value for name, value in effect.items())
+
     @property
     def uncertain_fields(self) -> frozenset[str]:
         """Return the fields that are unknown until the vehicle reports them."""

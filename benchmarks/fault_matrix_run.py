@@ -36,8 +36,9 @@ RECOVERY = 1600.0
 # Names of hosts are cached for ten seconds.
 NAMES_CACHED = 15.0
 # An entry that is set up anew has nothing but the data of the cloud, which may be a
-# third party's from before the last command. They count as current for so long.
-CURRENT_SECONDS = 1860.0
+# third party's from before the last command. They count as current for so long, and
+# until they are looked at again.
+CURRENT_SECONDS = 1890.0
 # The state is read again a minute and five after a command of unknown result.
 LATE_SECONDS = 420.0
 # What a restart may change: whether a car is online and calls work is asked anew.

@@ -458,3 +458,23 @@ def test_storage() -> None:
     )
     assert VehicleState.from_json({"data_at": "2024-01-19T23:38:40"}).data_at is None
     assert VehicleState.from_json({"data_at": "soon"}) == VehicleState(vin="")
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "expected"),
+    [
+        (({}, {"timestamp": 1_700_000_000_000}), True),
+        (({"timestamp": [7]}, {"timestamp": 1_700_000_000_000}), True),
+        (({}, {}), True),
+        (({"timestamp": [7]}, {"timestamp": "never"}), False),
+    ],
+)
+def test_data_whose_times_are_unreadable_are_no_data(
+    timestamps: tuple[dict[str, object], dict[str, object]], *, expected: bool
+) -> None:
+    vehicle, charge = timestamps
+    answer = {
+        "vehicle_state": {"locked": True, **vehicle},
+        "charge_state": {"battery_level": 50, **charge},
+    }
+    assert has_data({"response": answer}) is expected

@@ -1088,9 +1088,19 @@ def summary_values(vehicle_json: JsonObject) -> tuple[object, ...]:
 
 
 def has_data(json: JsonObject) -> bool:
-    """Return whether a response contains vehicle data, not only a summary."""
+    """Return whether a response contains vehicle data, not only a summary.
+
+    Values are not trusted if all times beside them have another type.
+    """
     vehicle_json = unwrap_response(json)
-    return any(section(vehicle_json, name) for name in _TIMESTAMPED_SECTIONS)
+    found = [section(vehicle_json, name) for name in _TIMESTAMPED_SECTIONS]
+    return any(
+        part
+        and (
+            "timestamp" not in part or parse_milliseconds(part["timestamp"]) is not None
+        )
+        for part in found
+    )
 
 
 def data_time(json: JsonObject) -> datetime | None:

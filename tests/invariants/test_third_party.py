@@ -72,6 +72,21 @@ async def test_a_streaming_car_is_refreshed_at_a_price(home: HomeUnderTest) -> N
     assert home.hass.states.get(CREDIT) is None
 
 
+async def test_an_old_cache_is_refreshed_at_the_first_set_up(
+    home: HomeUnderTest,
+) -> None:
+    simulator = home.simulator
+    old = await provider_entry(home.hass, simulator, "teslemetry")
+    await home.set_up_operational(old)
+    await home.hass.config_entries.async_remove(old.entry_id)
+    simulator.cars["Ada"].locked = False
+    await home.run(HOUR)
+    refreshed = simulator.usage.count("teslemetry.refresh")
+    await home.set_up(await provider_entry(home.hass, simulator, "teslemetry"))
+    assert await home.until(lambda: home.states().get(LOCK) == "unlocked", 120) < 60
+    assert simulator.usage.count("teslemetry.refresh") - refreshed == 2
+
+
 async def test_without_credits_cached_data_are_shown(
     home: HomeUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -508,7 +508,10 @@ class VehiclePoller:
         monotonic = time.monotonic()
         is_new = vehicle.data_at != before
         cache.record_data(
-            is_new=is_new, age=vehicle.data_age(dt_util.utcnow()), monotonic=monotonic
+            is_new=is_new,
+            is_first=is_new and before is None,
+            age=vehicle.data_age(dt_util.utcnow()),
+            monotonic=monotonic,
         )
         should_refresh = cache.should_refresh(
             monotonic,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .freshness import CURRENT_FOR
+
 # A third party refreshes a vehicle that does not stream about every 15 minutes.
 MAX_REFRESH_INTERVAL = 1020.0
 
@@ -16,6 +18,7 @@ class ThirdPartyCache:
     is_stale: bool = False
     """Whether the third party does not refresh the data by itself."""
 
+    _first_is_old: bool = False
     _online_since: float | None = None
     _refused_until: float = float("-inf")
 
@@ -26,8 +29,14 @@ class ThirdPartyCache:
         elif self._online_since is None:
             self._online_since = monotonic
 
-    def record_data(self, *, is_new: bool, age: float | None, monotonic: float) -> None:
-        """Record returned data; `age` are the seconds since their own timestamp."""
+    def record_data(
+        self, *, is_new: bool, is_first: bool, age: float | None, monotonic: float
+    ) -> None:
+        """Record returned data; `age` are the seconds since their own timestamp.
+
+        `is_first` is whether there were none before.
+        """
+        self._first_is_old = is_first and (age or 0.0) > CURRENT_FOR.total_seconds()
         if is_new:
             self.is_stale = False
         elif self._online_since is not None and age is not None:
@@ -44,4 +53,5 @@ class ThirdPartyCache:
         """Return whether to have the data refreshed."""
         if monotonic < self._refused_until:
             return False
-        return requested or (self.is_stale and not is_new and not budget_spent)
+        wanted = self._first_is_old or (self.is_stale and not is_new)
+        return requested or (wanted and not budget_spent)

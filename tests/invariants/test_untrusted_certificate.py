@@ -107,6 +107,23 @@ async def test_a_server_that_was_off_during_set_up_is_trusted_in_a_repair(
     assert_no_errors(caplog)
 
 
+async def test_a_wake_that_goes_to_tesla_blames_no_server(home: HomeUnderTest) -> None:
+    simulator = home.simulator
+    entry = await unpinned_entry(home, "commands only")
+    # Any server in the place of Tesla's.
+    elsewhere = {**entry.data, "base_url": simulator.urls["tesla_proxy"]}
+    elsewhere["server"] = simulator.urls["proxy"]
+    await home.set_up_operational(entry)
+    simulator.set("car.Ada", "asleep")
+    await home.until(lambda: home.states()["sensor.ada_connection"] == "asleep", 300)
+    assert await home.hass.config_entries.async_unload(entry.entry_id)
+    home.hass.config_entries.async_update_entry(entry, data=elsewhere)
+    await home.set_up(entry)
+    error = await home.perform("unlock")
+    assert error is not None
+    assert error.translation_key == "network_in_the_way"
+
+
 async def test_where_tesla_seems_to_be_another_as_well_the_network_is_at_fault(
     home: HomeUnderTest,
 ) -> None:

@@ -321,8 +321,10 @@ class CloudCommandSender:
         """Return the error for a failed API call."""
         if classification is None:
             return _not_delivered("cloud_unreachable", vehicle)
-        untrusted = classification.reason is Reason.CERTIFICATE
-        if untrusted and self.client.commands_through_server:
+        through_server = self.client.commands_through_server and not (
+            category is Category.WAKES and self.client.only_commands_through_server
+        )
+        if through_server and classification.reason is Reason.CERTIFICATE:
             return _not_delivered("server_certificate", vehicle)
         if classification.subject is Subject.NETWORK:
             return _not_delivered("network_in_the_way", vehicle)

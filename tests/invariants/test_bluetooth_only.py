@@ -280,7 +280,10 @@ async def test_a_car_that_was_named_by_hand_stays_the_same_one(
     page = await add_key(home, entry)
     assert page.choices("car") == ["ada", "cy", "another-car"]
     await page.fill(car="ada")
-    assert page.shows("vin")
+    assert page.shows("vin_of_car")
+    assert page.result["description_placeholders"]["car"] == "Ada"
+    await page.fill(vin="5YJ3")
+    assert page.shows("vin_of_car", "invalid_vin")
     await page.fill(vin=vin)
     await pair(page)
     assert page.result["type"] is FlowResultType.CREATE_ENTRY

@@ -322,14 +322,20 @@ class BluetoothKeyFlow(
                 return await self.async_step_pair()
         schema = VIN_SCHEMA if self.name else NAMED_VIN_SCHEMA
         return self.async_show_form(
-            step_id="vin",
+            step_id="vin_of_car" if self.name else "vin",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors=errors,
             description_placeholders={
-                "car": escape_markdown(self.name or "-"),
+                "car": escape_markdown(self.name),
                 "entry": entry_title,
             },
         )
+
+    async def async_step_vin_of_car(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the VIN of a vehicle that has a name."""
+        return await self.async_step_vin(user_input)
 
     async def async_step_reconfigure(
         self, _user_input: dict[str, Any] | None = None

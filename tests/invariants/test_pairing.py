@@ -423,7 +423,7 @@ async def test_a_car_is_paired_again(
     assert home.simulator.bluetooth.statistics(ada(home)).open == 1
     page.computers("Ada").whitelist.tap_card()
     await page.wait_until_done()
-    assert page.aborts("reconfigure_successful")
+    assert page.aborts("paired_again")
     await home.run(60)
     assert_paired(ada(home), key_of(entry).data)
     calls = home.simulator.usage.count("door_lock")

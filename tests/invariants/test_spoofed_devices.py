@@ -246,7 +246,7 @@ async def test_a_car_that_stops_to_seal_is_said_so_and_paired_again(
     page = await pair_again(home, entry)
     await page.fill()
     await page.wait_until_done()
-    assert page.aborts("reconfigure_successful")
+    assert page.aborts("paired_again")
     await home.run(130)
     assert repairs(home) == {}
     near.car.locked = True
@@ -301,7 +301,7 @@ async def test_an_infotainment_that_stops_to_seal_is_said_so_and_paired_again(
     page = await pair_again(home, entry)
     await page.fill()
     await page.wait_until_done()
-    assert page.aborts("reconfigure_successful")
+    assert page.aborts("paired_again")
     await home.until(lambda: repairs(home) == {}, 300)
     shown = f"{near.car.charge_limit:.0f}"
     await home.until(lambda: home.states()[limit] == shown, 1800)
@@ -369,7 +369,7 @@ async def test_first_seen_keys_are_provisional_until_paired_again(
     page = await pair_again(home, entry)
     await page.fill()
     await page.wait_until_done()
-    assert page.aborts("reconfigure_successful")
+    assert page.aborts("paired_again")
     await home.run(130)
     assert not is_provisional()
     assert repairs(home) == {}

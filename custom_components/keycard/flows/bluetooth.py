@@ -378,7 +378,10 @@ class BluetoothKeyFlow(
         data = self.subentry_data
         if self.source == SOURCE_RECONFIGURE:
             return self.async_update_reload_and_abort(
-                entry, self._get_reconfigure_subentry(), data_updates=data
+                entry,
+                self._get_reconfigure_subentry(),
+                data_updates=data,
+                reason="paired_again",
             )
         if self._previous_id is not None:
             data[CONF_PREVIOUS_ID] = self._previous_id

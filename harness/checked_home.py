@@ -23,11 +23,15 @@ import shutil
 import stat
 from typing import Any, override
 
+from homeassistant.components.repairs import DOMAIN as REPAIRS, RepairsFlowManager
+from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, EventStateChangedData, callback
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.setup import async_setup_component
 
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.diagnostics import async_get_config_entry_diagnostics
@@ -67,6 +71,7 @@ _MAX_EXCERPT = 1500
 _NUMBERS = re.compile(r"[\d.-]+")
 # Other homes may share the machine.
 _SETTLE_TIMEOUT = 300.0
+_CERTIFICATE_ISSUES = frozenset({"certificate_untrusted", "certificate_changed"})
 _PUSHES = "homeassistant.components.mobile_app.notify"
 _SIGN_IN = "homeassistant.helpers.config_entry_oauth2_flow"
 _WRITERS = ("homeassistant.helpers.storage", "homeassistant.util.file")
@@ -260,6 +265,29 @@ class CheckedHome:
             notices.append("restart")
         await self.environment.time_control.run_task(self.instance.start(), 120.0)
         self._attach()
+
+    @property
+    def untrusted(self) -> list[str]:
+        """Return the issues of servers whose certificate the user has to trust."""
+        issues = ir.async_get(self.instance.hass).issues.values()
+        return [
+            issue.issue_id
+            for issue in issues
+            if issue.active and issue.translation_key in _CERTIFICATE_ISSUES
+        ]
+
+    async def trust_certificates(self) -> None:
+        """Trust the certificates of servers in Repairs, as a user does."""
+        hass = self.instance.hass
+        for issue_id in self.untrusted:
+            await self.run_task(async_setup_component(hass, REPAIRS, {}))
+            manager: RepairsFlowManager = hass.data[REPAIRS]["flow_manager"]
+            form: RepairsFlowResult = await self.run_task(
+                manager.async_init(DOMAIN, context={"issue_id": issue_id})
+            )
+            if form["type"] is FlowResultType.FORM:
+                trust = manager.async_configure(form["flow_id"], {"trust": True})
+                await self.run_task(trust)
 
     async def run_task[T](self, coroutine: Any, limit: float = 120.0) -> T:
         """Let time pass until a coroutine of this Home Assistant is done."""

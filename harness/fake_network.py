@@ -13,6 +13,7 @@ import socket
 import sys
 from typing import Any, Literal, override
 
+import aiohappyeyeballs
 from aiohttp import ThreadedResolver
 from yarl import URL
 
@@ -109,7 +110,16 @@ def install() -> None:
     that do not use the event loop.
     """
     vars(aiohttp_client).update(_async_make_resolver=lambda _hass: FakeResolver())
+    vars(aiohappyeyeballs).update(remove_addr_infos=_remove_addresses)
     sys.addaudithook(block_external_access)
+
+
+def _remove_addresses(addr_infos: list[Any], _peer: tuple[Any, ...]) -> None:
+    """Remove the address of a host whose certificate is not the pinned one.
+
+    A host has one. That of the connection is the simulator's.
+    """
+    addr_infos.clear()
 
 
 def block_external_access(event: str, arguments: tuple[Any, ...]) -> None:

@@ -87,6 +87,14 @@ async def test_an_old_cache_is_refreshed_at_the_first_set_up(
     assert simulator.usage.count("teslemetry.refresh") - refreshed == 2
 
 
+async def test_a_broken_answer_in_the_cache_is_refreshed(home: HomeUnderTest) -> None:
+    home.simulator.set("eu.data", "garbage")
+    await home.set_up(await provider_entry(home.hass, home.simulator, "teslemetry"))
+    await home.run(60)
+    home.simulator.set("eu.data", "ok")
+    assert await home.until(lambda: home.states()[LOCK] == "locked", 1700) < 1600
+
+
 async def test_without_credits_cached_data_are_shown(
     home: HomeUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:

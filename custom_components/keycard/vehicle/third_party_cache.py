@@ -34,14 +34,16 @@ class ThirdPartyCache:
     ) -> None:
         """Record returned data; `age` are the seconds since their own timestamp.
 
-        `is_first` is whether there were none before.
+        It is None as long as there were none; `is_first` is whether there were none
+        before.
         """
         self._first_is_old = is_first and (age or 0.0) > CURRENT_FOR.total_seconds()
         if is_new:
             self.is_stale = False
-        elif self._online_since is not None and age is not None:
+        elif self._online_since is not None:
             online_for = monotonic - self._online_since
-            self.is_stale |= min(age, online_for) > MAX_REFRESH_INTERVAL
+            stale_for = online_for if age is None else min(age, online_for)
+            self.is_stale |= stale_for > MAX_REFRESH_INTERVAL
 
     def record_no_credits(self, monotonic: float) -> None:
         """Record that the credits are used up."""

@@ -1,10 +1,13 @@
 """Flow for a server with a self-signed certificate: shown, pinned and renewed."""
 
 import asyncio
+import socket
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from homeassistant.components.repairs import DOMAIN as REPAIRS
 from homeassistant.components.repairs.models import RepairsFlowResult
@@ -240,6 +243,45 @@ async def test_a_repair_of_a_certificate_that_is_shown_no_more(
     ):
         await submit_repair(hass, opened, trust=True)
     assert "fingerprint" not in entry.data
+
+
+async def test_a_server_may_have_a_public_name_and_a_private_address(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = ("127.0.0.1", URL(simulator.urls["tesla_proxy"]).port or 0)
+
+    async def resolve(_connector: object, host: str, port: int, **_: object) -> object:
+        return [
+            {
+                "hostname": host,
+                "host": address[0],
+                "port": port,
+                "family": socket.AF_INET,
+                "proto": 0,
+                "flags": 0,
+            }
+        ]
+
+    async def getaddrinfo(*_: object, **__: object) -> object:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)]
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_resolve_host", resolve)
+    monkeypatch.setattr(hass.loop, "getaddrinfo", getaddrinfo)
+    url = f"https://proxy.example.org:{address[1]}"
+    form = await choose_provider(hass, "compatible")
+    form = await submit(hass, form, **server_input(simulator, base_url=url))
+    assert_shows(form, simulator)
+    created = await submit(hass, form, trust=True)
+    entry = created["result"]
+    await until(hass, lambda: len(entry.runtime_data.vehicles) == 2)
+    simulator.renew_certificate()
+    await asyncio.sleep(0.05)
+    with pytest.raises(HomeAssistantError) as caught:
+        await act(hass, "lock.ada_lock", "unlock")
+    assert caught.value.translation_key == "server_certificate"
 
 
 async def test_a_token_is_renewed_behind_the_pinned_certificate(

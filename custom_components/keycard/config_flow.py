@@ -42,6 +42,7 @@ from .flows.receivers import ReceiverFlow
 from .flows.server_check import ConnectionCheck, check_server
 from .flows.services import ServerSteps, ServiceSteps
 from .flows.watch import STEP_EXTERNAL, WatchSteps
+from .outage.endpoints import region_of_host
 from .transport.pinning import pin_from_data
 
 STEP_CONNECT = "connect"
@@ -165,6 +166,8 @@ class KeycardConfigFlow(
                     entry.data[CONF_BASE_URL],
                     token,
                     pin_from_data(entry.data),
+                    own_server=entry.data[CONF_PROVIDER] == PROVIDER_COMPATIBLE
+                    and region_of_host(entry.data[CONF_BASE_URL]) is None,
                 )
                 check = (not check.error and check_same_account(entry, check)) or check
             if check.error is None:

@@ -423,6 +423,25 @@ async def test_certificate_behind_a_null_address(
     assert answer.failure is Failure.ADDRESS
 
 
+@pytest.mark.parametrize(
+    ("own_server", "failure"),
+    [(True, Failure.CERTIFICATE), (False, Failure.ADDRESS)],
+)
+async def test_certificate_behind_a_private_address(
+    tmp_path: Path,
+    named_session: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    own_server: bool,
+    failure: Failure,
+) -> None:
+    lookup_of(monkeypatch, "192.168.1.5")
+    async with serving(sending(http("200 OK")), ssl=certificate(tmp_path)) as port:
+        url = f"https://proxy.example:{port}/"
+        answer = await request(named_session, "GET", url, own_server=own_server)
+    assert answer.failure is failure
+
+
 async def test_plain_text_instead_of_tls() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(http("400 Bad", b"no TLS here"))

@@ -8,6 +8,7 @@ import re
 
 from aiohttp import ClientMiddlewareType, ClientSession
 import voluptuous as vol
+from yarl import URL
 
 from homeassistant.const import CONF_TOKEN
 from homeassistant.core import HomeAssistant
@@ -122,18 +123,31 @@ async def _open_session(
 
 @asynccontextmanager
 async def _open_client(
-    hass: HomeAssistant, base_url: str, token: str, pin: CertificatePin | None = None
+    hass: HomeAssistant,
+    base_url: str,
+    token: str,
+    pin: CertificatePin | None = None,
+    *,
+    own_server: bool = False,
 ) -> AsyncGenerator[FleetClient]:
     """Open a client of the Fleet API."""
-    async with _open_session(hass, pin, (RecordingMiddleware(),)) as session:
+    recorder = RecordingMiddleware(own_host=URL(base_url).host if own_server else None)
+    async with _open_session(hass, pin, (recorder,)) as session:
         yield create_token_client(session, base_url, token)
 
 
 async def check_server(
-    hass: HomeAssistant, base_url: str, token: str, pin: CertificatePin | None = None
+    hass: HomeAssistant,
+    base_url: str,
+    token: str,
+    pin: CertificatePin | None = None,
+    *,
+    own_server: bool = False,
 ) -> ConnectionCheck:
     """Request the vehicles of the account."""
-    async with _open_client(hass, base_url, token, pin) as client:
+    async with _open_client(
+        hass, base_url, token, pin, own_server=own_server
+    ) as client:
         return _check_products(await client.products(), base_url)
 
 
@@ -143,7 +157,11 @@ async def check_proxy(
     """Check whether a command proxy responds, without sending it a token."""
     async with _open_session(hass, pin, ()) as session:
         answer = await request(
-            session, "GET", f"{base_url}/api/1/products", timeout=_TIMEOUT
+            session,
+            "GET",
+            f"{base_url}/api/1/products",
+            timeout=_TIMEOUT,
+            own_server=True,
         )
     if answer.failure is Failure.CERTIFICATE:
         check = _REASONS[Reason.CERTIFICATE]

@@ -136,7 +136,9 @@ class ServerSteps(CertificateSteps):
         check, fingerprint = await self.async_check_pinned(
             base_url,
             known_fingerprint,
-            lambda pin: check_server(self.hass, base_url, token, pin),
+            lambda pin: check_server(
+                self.hass, base_url, token, pin, own_server=region is None
+            ),
         )
         if fingerprint is not None:
             data[CONF_FINGERPRINT] = fingerprint

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import ClientMiddlewareType
+from yarl import URL
 
 from homeassistant.const import CONF_HOSTS, CONF_REGION, CONF_TOKEN
 
@@ -75,8 +76,10 @@ def create_provider(
     if name not in {PROVIDER_COMPATIBLE, PROVIDER_FLEET, *SERVICES}:
         raise ValueError(f"Unknown provider {name!r}")
     hosts = endpoints_from_config(data, options)
-    middlewares: list[ClientMiddlewareType] = [RecordingMiddleware()]
-    if (certificate := server_certificate(data, hosts)) is not None:
+    certificate = server_certificate(data, hosts)
+    own_host = None if certificate is None else URL(certificate.url).host
+    middlewares: list[ClientMiddlewareType] = [RecordingMiddleware(own_host=own_host)]
+    if certificate is not None:
         middlewares.append(certificate)
     session = open_session(middlewares)
     if name == PROVIDER_COMPATIBLE:

@@ -174,12 +174,20 @@ def recording(
 class RecordingMiddleware:
     """Client middleware that records and bounds answers and rejects redirects.
 
-    For the session of a library that discards bodies of failed requests.
+    For the session of a library that discards bodies of failed requests. `own_host` is
+    that of the user's own server, which may have a private address.
     """
 
-    def __init__(self, *, timeout: float = 30.0, max_size: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 30.0,
+        max_size: int = 1 << 20,
+        own_host: str | None = None,
+    ) -> None:
         self._timeout = timeout
         self._max_size = max_size
+        self._own_host = own_host
 
     async def __call__(
         self,
@@ -189,7 +197,8 @@ class RecordingMiddleware:
         """Send the request once and record its result."""
         record = _record.get() or RequestRecord(timeout=lambda: self._timeout)
         record.check()
-        pending = _PendingResult(url=request.url)
+        own_server = request.url.host == self._own_host
+        pending = _PendingResult(url=request.url, own_server=own_server)
         try:
             async with asyncio.timeout(record.timeout()):
                 response = await handler(request)
@@ -232,12 +241,14 @@ async def request(
     headers: Mapping[str, str] | None = None,
     max_size: int = 65536,
     max_body: int = MAX_BODY,
+    own_server: bool = False,
 ) -> HttpResult:
     """Make one request without redirects; errors are in the result.
 
-    At most `max_size` bytes of the body are read, and `max_body` bytes returned.
+    At most `max_size` bytes of the body are read, and `max_body` bytes returned. The
+    user's own server (`own_server`) may have a private address.
     """
-    pending = _PendingResult(url=url, max_body=max_body)
+    pending = _PendingResult(url=url, max_body=max_body, own_server=own_server)
     try:
         async with (
             asyncio.timeout(timeout),
@@ -262,6 +273,7 @@ class _PendingResult:
 
     url: str | URL
     max_body: int = MAX_BODY
+    own_server: bool = False
     sent_at: float = field(init=False)
     status: int | None = None
     content_type: str = ""
@@ -327,8 +339,8 @@ class _PendingResult:
         families = {_FAMILIES[address.version] for address in addresses or ()}
         if addresses is None and failure is Failure.TIMEOUT:
             failure = Failure.NAME
-        elif any(map(_is_private, addresses or ())) and not _allows_private_address(
-            self.url
+        elif any(map(_is_private, addresses or ())) and not (
+            self.own_server or _allows_private_address(self.url)
         ):
             failure = Failure.ADDRESS
         return replace(

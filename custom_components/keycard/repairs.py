@@ -82,7 +82,7 @@ class SwitchToKeycard(ConfirmRepairFlow):
 class TrustCertificate(RepairsFlow):
     """Pin the certificate that the user's own server presents.
 
-    Nothing is sent to the server before the user has compared it.
+    Nothing is sent to a server while its certificate is not accepted.
     """
 
     _url: str

@@ -125,6 +125,22 @@ class VehicleClimateBase(VehicleEntity, ClimateEntity):
     entity_description: VehicleClimateDescription
 
     @property
+    @override
+    def shown_value(self) -> tuple[object, ...]:
+        """Return modes, temperatures in the unit of the home, and features."""
+        return (
+            self.hvac_mode,
+            self.hvac_modes,
+            self.hvac_action,
+            self._inside_temperature,
+            self._requested_temperature,
+            self.min_temp,
+            self.max_temp,
+            self.hass.config.units.temperature_unit,
+            self.supported_features,
+        )
+
+    @property
     def _inside_temperature(self) -> float | None:
         return self.usable_state.inside_temp if self.usable_state else None
 
@@ -170,6 +186,12 @@ class VehicleClimate(VehicleClimateBase):
         | ClimateEntityFeature.TURN_OFF
     )
     _attr_target_temperature_step = PRECISION_HALVES
+
+    @property
+    @override
+    def shown_value(self) -> tuple[object, ...]:
+        """Return the preset as well."""
+        return *super().shown_value, self.preset_mode
 
     @property
     @override

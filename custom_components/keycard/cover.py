@@ -108,6 +108,12 @@ class VehicleCover(VehicleEntity, CoverEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return value and features."""
+        return self.is_closed, self.supported_features
+
+    @property
+    @override
     def supported_features(self) -> CoverEntityFeature:
         """Return the supported features."""
         if self._can_close:

@@ -63,6 +63,12 @@ class VehicleLock(VehicleEntity, LockEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return the value; a command under way is written by itself."""
+        return (self.is_locked,)
+
+    @property
+    @override
     def is_locked(self) -> bool | None:
         """Return whether the lock is locked, None if unknown."""
         return (

@@ -107,6 +107,12 @@ class VehicleHeaterSelect(VehicleEntity, SelectEntity):
 
     @property
     @override
+    def shown_value(self) -> object:
+        """Return the value."""
+        return (self.current_option,)
+
+    @property
+    @override
     def current_option(self) -> str | None:
         """Return the level, None if unknown.
 

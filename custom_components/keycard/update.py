@@ -60,6 +60,18 @@ class VehicleUpdate(VehicleEntity, UpdateEntity):
     """Software update of a vehicle."""
 
     @property
+    @override
+    def shown_value(self) -> object:
+        """Return versions, progress and features."""
+        return (
+            self.installed_version,
+            self.latest_version,
+            self.in_progress,
+            self.update_percentage,
+            self.supported_features,
+        )
+
+    @property
     def _status(self) -> str | None:
         return self.usable_state.update_status if self.usable_state else None
 

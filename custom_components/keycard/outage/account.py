@@ -288,6 +288,8 @@ class AccountStatus:
         """
         if self.auth_invalid:
             return Reason.SIGN_IN
+        if not self._refusals:
+            return None
         for key in (None, (Category.CALLS, None), (Category.CALLS, vehicle_id)):
             found = self._refusals.get(key)
             if found is not None and found.reason is not Reason.RATE_LIMITED:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 import json
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -124,37 +124,51 @@ class _Request:
         return bool(host) and host != urlsplit(self.url).hostname
 
 
+type _OutcomeTest = Callable[[int, Failure | None], bool]
+"""Test of the HTTP status, 0 without one, and of the failure."""
+
+type _ContentTest = Callable[[_Request], bool]
+
+
 class _Rule(NamedTuple):
-    """Row of the table: request types, condition, and classification."""
+    """Row of the table: request types, tests of the result, and classification."""
 
     kinds: frozenset[RequestType]
-    when: Callable[[_Request], bool]
+    outcome: _OutcomeTest
+    content: _ContentTest
     subject: Subject | None
     verdict: Verdict
     reason: Reason
 
 
-def _failed(*failures: Failure) -> Callable[[_Request], bool]:
-    return lambda request: request.answer.failure in failures
+def _failed(*failures: Failure) -> _OutcomeTest:
+    return lambda _, failure: failure in failures
 
 
-def _status(*codes: int) -> Callable[[_Request], bool]:
-    return lambda request: request.status in codes
+def _status(*codes: int) -> _OutcomeTest:
+    return lambda status, _: status in codes
 
 
-def _says(*phrases: str) -> Callable[[_Request], bool]:
+def _from_to(first: int, last: int) -> _OutcomeTest:
+    return lambda status, _: first <= status <= last
+
+
+def _any_outcome(_status: int, _failure: Failure | None) -> bool:
+    return True
+
+
+_fine = _from_to(200, 299)
+
+
+def _says(*phrases: str) -> _ContentTest:
     return lambda request: any(phrase in request.text for phrase in phrases)
 
 
-def _both(*tests: Callable[[_Request], bool]) -> Callable[[_Request], bool]:
+def _both(*tests: _ContentTest) -> _ContentTest:
     return lambda request: all(test(request) for test in tests)
 
 
-def _from_to(first: int, last: int) -> Callable[[_Request], bool]:
-    return lambda request: first <= request.status <= last
-
-
-def _always(_request: _Request) -> bool:
+def _any_content(_request: _Request) -> bool:
     return True
 
 
@@ -172,10 +186,6 @@ def _redirected(request: _Request) -> bool:
 
 def _ok(request: _Request) -> bool:
     return request.text == "ok"
-
-
-def _fine(request: _Request) -> bool:
-    return 200 <= request.status < 300
 
 
 def _unrelated_good(request: _Request) -> bool:
@@ -207,79 +217,143 @@ def _reports_offline(request: _Request) -> bool:
 # A tuple: a host may answer with anything, and a list has no hash.
 _NOT_ONLINE = ("offline", "asleep", "waking")
 _out_of_reach_words = _says(*CAR_PHRASES)
-_refused_sign_in = _both(
-    _from_to(0, 499), _json, _says('"invalid_grant"', '"login_required"')
-)
-_out_of_reach = _both(_status(500, 503), _out_of_reach_words)
+_refused_sign_in = _both(_json, _says('"invalid_grant"', '"login_required"'))
+_unavailable = _says("vehicle is not available")
 
 
 def _without_token(request: _Request) -> bool:
-    """Return whether a command fails for a vehicle that delivers data."""
-    unavailable = _says("vehicle is not available")
-    return request.status == 503 and request.data_works and unavailable(request)
+    """Return whether a vehicle that delivers data is said not to be available."""
+    return request.data_works and _unavailable(request)
 
 
 # The first matching rule applies. Without a subject, it is that of the request type.
 _RULES = (
-    _Rule(_UNRELATED, _unrelated_good, _GATEWAY, Verdict.GOOD, Reason.OK),
-    _Rule(_UNRELATED, _always, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
-    # No HTTP answer came.
-    _Rule(_ALL, _failed(Failure.NAME), _NETWORK, Verdict.BAD, Reason.NAME),
-    _Rule(_ALL, _failed(Failure.ADDRESS), _NETWORK, Verdict.BAD, Reason.ADDRESS),
+    _Rule(_UNRELATED, _any_outcome, _unrelated_good, _GATEWAY, Verdict.GOOD, Reason.OK),
     _Rule(
-        _ALL, _failed(Failure.CERTIFICATE), _NETWORK, Verdict.BAD, Reason.CERTIFICATE
+        _UNRELATED, _any_outcome, _any_content, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER
+    ),
+    # No HTTP answer came.
+    _Rule(
+        _ALL, _failed(Failure.NAME), _any_content, _NETWORK, Verdict.BAD, Reason.NAME
+    ),
+    _Rule(
+        _ALL,
+        _failed(Failure.ADDRESS),
+        _any_content,
+        _NETWORK,
+        Verdict.BAD,
+        Reason.ADDRESS,
+    ),
+    _Rule(
+        _ALL,
+        _failed(Failure.CERTIFICATE),
+        _any_content,
+        _NETWORK,
+        Verdict.BAD,
+        Reason.CERTIFICATE,
     ),
     _Rule(
         _COMMAND,
-        _both(_third_party, _failed(*Failure)),
+        _failed(*Failure),
+        _third_party,
         Subject.THIRD_PARTY,
         Verdict.BAD,
         Reason.NO_ANSWER,
     ),
-    _Rule(_ALL, _failed(Failure.TOO_LARGE), _GATEWAY, Verdict.BAD, Reason.MALFORMED),
-    _Rule(_ALL, _failed(*Failure), _GATEWAY, Verdict.BAD, Reason.NO_ANSWER),
+    _Rule(
+        _ALL,
+        _failed(Failure.TOO_LARGE),
+        _any_content,
+        _GATEWAY,
+        Verdict.BAD,
+        Reason.MALFORMED,
+    ),
+    _Rule(
+        _ALL, _failed(*Failure), _any_content, _GATEWAY, Verdict.BAD, Reason.NO_ANSWER
+    ),
     # The user's network answers in the host's place.
     _Rule(
         _ALL,
-        _both(_from_to(300, 399), _redirected),
+        _from_to(300, 399),
+        _redirected,
         _NETWORK,
         Verdict.BAD,
         Reason.PORTAL,
     ),
-    _Rule(_ALL, _both(_fine, _html), _NETWORK, Verdict.BAD, Reason.PORTAL),
-    _Rule(_ALL, _status(407, 511), _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Rule(_ALL, _fine, _html, _NETWORK, Verdict.BAD, Reason.PORTAL),
+    _Rule(_ALL, _status(407, 511), _any_content, _NETWORK, Verdict.BAD, Reason.PORTAL),
     # Signing in.
-    _Rule(_TOKEN, _refused_sign_in, _ACCOUNT, Verdict.BAD, Reason.SIGN_IN),
-    _Rule(_TOKEN, _status(403, 404, 408), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
-    _Rule(_TOKEN, _from_to(500, 599), _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
-    _Rule(_SIGN_IN, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
-    _Rule(_TOKEN, _both(_status(400, 401), _json), _GATEWAY, Verdict.GOOD, Reason.OK),
-    _Rule(_TOKEN, _html, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(
+        _TOKEN,
+        _from_to(0, 499),
+        _refused_sign_in,
+        _ACCOUNT,
+        Verdict.BAD,
+        Reason.SIGN_IN,
+    ),
+    _Rule(
+        _TOKEN,
+        _status(403, 404, 408),
+        _any_content,
+        _GATEWAY,
+        Verdict.BAD,
+        Reason.CLOUD_FAILS,
+    ),
+    _Rule(
+        _TOKEN,
+        _from_to(500, 599),
+        _any_content,
+        _GATEWAY,
+        Verdict.BAD,
+        Reason.CLOUD_FAILS,
+    ),
+    _Rule(_SIGN_IN, _fine, _json, _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _status(400, 401), _json, _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_TOKEN, _any_outcome, _html, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
     # Probes of a host.
-    _Rule(_STATUS, _both(_status(200), _ok), _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_STATUS, _status(200), _ok, _GATEWAY, Verdict.GOOD, Reason.OK),
     _Rule(
         _BEHIND_GATEWAY,
-        _both(_status(403), _html),
+        _status(403),
+        _html,
         _NETWORK,
         Verdict.BAD,
         Reason.BLOCKED,
     ),
-    _Rule(_PROBES, _from_to(300, 499), _GATEWAY, Verdict.WEAK, Reason.GATEWAY),
+    _Rule(
+        _PROBES,
+        _from_to(300, 499),
+        _any_content,
+        _GATEWAY,
+        Verdict.WEAK,
+        Reason.GATEWAY,
+    ),
     # Calls: the vehicle.
-    _Rule(_COMMAND, _without_token, _GATEWAY, Verdict.BAD, Reason.COMMANDS_FAIL),
-    _Rule(_CALLS, _out_of_reach, _CAR, Verdict.BAD, Reason.ASLEEP),
-    _Rule(_CALLS, _status(408, 540), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(
+        _COMMAND,
+        _status(503),
+        _without_token,
+        _GATEWAY,
+        Verdict.BAD,
+        Reason.COMMANDS_FAIL,
+    ),
+    _Rule(
+        _CALLS, _status(500, 503), _out_of_reach_words, _CAR, Verdict.BAD, Reason.ASLEEP
+    ),
+    _Rule(_CALLS, _status(408, 540), _any_content, _CAR, Verdict.BAD, Reason.ASLEEP),
     _Rule(
         _CALLS,
-        _both(_status(405), _says("in service")),
+        _status(405),
+        _says("in service"),
         _CAR,
         Verdict.BAD,
         Reason.IN_SERVICE,
     ),
-    _Rule(_CALLS, _both(_fine, _reports_offline), _CAR, Verdict.BAD, Reason.ASLEEP),
+    _Rule(_CALLS, _fine, _reports_offline, _CAR, Verdict.BAD, Reason.ASLEEP),
     _Rule(
         _CALLS,
-        _both(_status(400, 412, 500), _says(*_PROXY_PHRASES)),
+        _status(400, 412, 500),
+        _says(*_PROXY_PHRASES),
         _CAR,
         Verdict.BAD,
         Reason.REFUSED,
@@ -287,14 +361,16 @@ _RULES = (
     # Commands: limits of this vehicle or token, which affect no others.
     _Rule(
         _COMMAND | _DATA,
-        _both(_status(403), _says(*_MISSING_SCOPES)),
+        _status(403),
+        _says(*_MISSING_SCOPES),
         _CAR,
         Verdict.BAD,
         Reason.SCOPE,
     ),
     _Rule(
         _COMMAND,
-        _both(_status(403), _says("command protocol required")),
+        _status(403),
+        _says("command protocol required"),
         _CAR,
         Verdict.BAD,
         Reason.UNSIGNED,
@@ -302,56 +378,81 @@ _RULES = (
     # Calls: the account.
     _Rule(
         _CALLS,
-        _both(_status(401), _says("login_required")),
+        _status(401),
+        _says("login_required"),
         _ACCOUNT,
         Verdict.BAD,
         Reason.SIGN_IN,
     ),
     _Rule(
         _CALLS,
-        _both(_status(401), _says("mobile_access_disabled")),
+        _status(401),
+        _says("mobile_access_disabled"),
         _ACCOUNT,
         Verdict.BAD,
         Reason.MOBILE_ACCESS,
     ),
-    _Rule(_CALLS, _status(401), Subject.AUTH, Verdict.BAD, Reason.UNAUTHORIZED),
     _Rule(
         _CALLS,
-        _both(_status(402), _says("vehicle_subscription_required")),
+        _status(401),
+        _any_content,
+        Subject.AUTH,
+        Verdict.BAD,
+        Reason.UNAUTHORIZED,
+    ),
+    _Rule(
+        _CALLS,
+        _status(402),
+        _says("vehicle_subscription_required"),
         _CAR,
         Verdict.BAD,
         Reason.PAYMENT,
     ),
-    _Rule(_CALLS, _status(402), _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
+    _Rule(_CALLS, _status(402), _any_content, _ACCOUNT, Verdict.BAD, Reason.PAYMENT),
     _Rule(
         _CALLS,
-        _both(_status(403), _says("exceeded_limit")),
+        _status(403),
+        _says("exceeded_limit"),
         _ACCOUNT,
         Verdict.BAD,
         Reason.BILLING_LIMIT,
     ),
-    _Rule(_CALLS, _status(403), _ACCOUNT, Verdict.BAD, Reason.FORBIDDEN),
-    _Rule(_CALLS, _status(412), _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED),
-    _Rule(_CALLS, _status(421), _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION),
-    _Rule(_CALLS, _status(429), _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED),
+    _Rule(_CALLS, _status(403), _any_content, _ACCOUNT, Verdict.BAD, Reason.FORBIDDEN),
+    _Rule(
+        _CALLS, _status(412), _any_content, _ACCOUNT, Verdict.BAD, Reason.NOT_REGISTERED
+    ),
+    _Rule(
+        _CALLS, _status(421), _any_content, _ACCOUNT, Verdict.BAD, Reason.WRONG_REGION
+    ),
+    _Rule(
+        _CALLS, _status(429), _any_content, _ACCOUNT, Verdict.BAD, Reason.RATE_LIMITED
+    ),
     # Calls: the cloud.
     # A third party's gateway failed: Tesla need not have had the command.
     _Rule(
         _COMMAND,
-        _both(_third_party, _status(502, 504, 520, 521, 522, 524)),
+        _status(502, 504, 520, 521, 522, 524),
+        _third_party,
         Subject.THIRD_PARTY,
         Verdict.BAD,
         Reason.CLOUD_FAILS,
     ),
-    _Rule(_CALLS, _both(_fine, _json), _GATEWAY, Verdict.GOOD, Reason.OK),
-    _Rule(_CALLS, _status(404), _CAR, Verdict.BAD, Reason.NOT_FOUND),
-    _Rule(_CALLS, _from_to(300, 499), _CAR, Verdict.BAD, Reason.REFUSED),
-    _Rule(_ALL, _fine, _GATEWAY, Verdict.BAD, Reason.MALFORMED),
-    _Rule(_ALL, _always, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
+    _Rule(_CALLS, _fine, _json, _GATEWAY, Verdict.GOOD, Reason.OK),
+    _Rule(_CALLS, _status(404), _any_content, _CAR, Verdict.BAD, Reason.NOT_FOUND),
+    _Rule(_CALLS, _from_to(300, 499), _any_content, _CAR, Verdict.BAD, Reason.REFUSED),
+    _Rule(_ALL, _fine, _any_content, _GATEWAY, Verdict.BAD, Reason.MALFORMED),
+    _Rule(_ALL, _any_outcome, _any_content, _GATEWAY, Verdict.BAD, Reason.CLOUD_FAILS),
 )
-_RULES_BY_TYPE = {
-    kind: tuple(row for row in _RULES if kind in row.kinds) for kind in RequestType
-}
+
+
+@lru_cache
+def _rules(
+    kind: RequestType, status: int, failure: Failure | None
+) -> tuple[_Rule, ...]:
+    """Return the rules for a request type whose test of the outcome passes."""
+    return tuple(
+        row for row in _RULES if kind in row.kinds and row.outcome(status, failure)
+    )
 
 
 def classify(
@@ -379,7 +480,8 @@ def classify(
         readable=readable,
         third_party=third_party,
     )
-    row = next(row for row in _RULES_BY_TYPE[request_type] if row.when(request))
+    rules = _rules(request_type, request.status, answer.failure)
+    row = next(row for row in rules if row.content(request))
     return Classification(
         subject=row.subject or _SUBJECTS[request_type],
         verdict=row.verdict,

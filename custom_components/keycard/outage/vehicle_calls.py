@@ -136,9 +136,9 @@ class VehicleCallHealth:
         )
 
     @property
-    def is_steady(self) -> bool:
-        """Return whether the calls work, and none of the last ten minutes failed."""
-        return self.is_quiet and all(good for _, good in self.recent)
+    def all_good_lately(self) -> bool:
+        """Return whether no call of the last ten minutes failed."""
+        return all(good for _, good in self.recent)
 
     # Requests
 

@@ -124,7 +124,7 @@ class VehicleData:
         if state is None:
             return None
         if not self.connectivity_known:
-            state = replace(state, presence=ConnectivityState.UNKNOWN)
+            state = state.with_values({"presence": ConnectivityState.UNKNOWN})
         return state if self.is_current else state.only_confirmed(self.fresh_fields)
 
     def holds(self, name: str) -> bool:

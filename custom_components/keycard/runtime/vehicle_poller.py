@@ -43,8 +43,12 @@ SOON = 2.0
 # Seconds between the first requests for two vehicles.
 START_GAP = 0.05
 
-# Longest time (s) until the polls of a vehicle are looked at again.
+# Longest time (s) until the polls of a vehicle are looked at again while the budget
+# lengthens their intervals, by a factor that changes with time.
 LONGEST_TIMER = 3 * SUMMARY_INTERVAL
+
+# The product list is overdue after so many seconds, and a random part of an interval.
+OVERDUE_AFTER = 1.5 * SUMMARY_INTERVAL
 
 
 class CallType(StrEnum):
@@ -142,6 +146,9 @@ class VehiclePolls:
     """Time at which the data are due, as of the last look at the polls."""
 
     data_running: bool = False
+    listed: bool = False
+    """Whether the summary is due only if the product list is overdue."""
+
     scheduled_state: VehicleState | None = None
     """The state of the vehicle for which the timer was last set."""
 
@@ -159,8 +166,9 @@ class VehiclePoller:
     Data that a third party caches are read, which is free, and refreshed, which is
     billed, only if they do not change by themselves.
 
-    Each vehicle has its own timer. It expires so often that it need not follow every
-    change of pauses, pace and budget.
+    Each vehicle has its own timer. While calls are paused or the budget lengthens
+    intervals, it expires so often that it need not follow each change of these. The
+    summaries of listed vehicles share one timer, as each list postpones them.
     """
 
     def __init__(
@@ -199,6 +207,8 @@ class VehiclePoller:
         """When the vehicles whose turn it is are polled one by one."""
 
         self._timer = Timer(hass, self._async_poll_account)
+        self._listed_timer = Timer(hass, self._async_check_listed)
+        self._scheduled_pace: Pace | None = None
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopped = True
 
@@ -209,6 +219,7 @@ class VehiclePoller:
         Data from before a restart count, so that a restart costs nothing.
         """
         self._stopped = False
+        self._scheduled_pace = self._pace()
         monotonic = time.monotonic()
         for vin, age in data_ages.items():
             polled_at = -inf if age is None or age < 0 else monotonic - age
@@ -220,6 +231,7 @@ class VehiclePoller:
         """Cancel all calls."""
         self._stopped = True
         self._timer.async_cancel()
+        self._listed_timer.async_cancel()
         for polls in self._vehicles.values():
             polls.timer.async_cancel()
         for task in self._tasks:
@@ -272,14 +284,31 @@ class VehiclePoller:
         if polls is None or not self._lists_summaries:
             return
         turn = self._turns.pop(vin, None)
+        was_listed, polls.listed = polls.listed, False
         if turn is not None:
             polls.summary.next_at = min(polls.summary.next_at, turn)
         elif self._detector.calls_steady(vin):
-            overdue = SUMMARY_INTERVAL * (1.5 + self._random.random())
+            polls.listed = True
+            overdue = OVERDUE_AFTER + SUMMARY_INTERVAL * self._random.random()
             polls.summary.next_at = time.monotonic() + overdue
+            if not self._listed_timer.is_scheduled:
+                self._listed_timer.async_schedule(OVERDUE_AFTER)
         changed = self._get_vehicle(vin).state is not polls.scheduled_state
-        if turn is not None or changed:
+        if turn is not None or changed or (was_listed and not polls.listed):
             self._schedule_vehicle(vin, polls)
+
+    @callback
+    def _async_check_listed(self) -> None:
+        """Schedule the summaries of listed vehicles whose list is overdue."""
+        monotonic, next_at = time.monotonic(), inf
+        for vin, polls in self._vehicles.items():
+            if polls.listed and polls.summary.next_at <= monotonic:
+                polls.listed = False
+                self._schedule_vehicle(vin, polls)
+            elif polls.listed:
+                next_at = min(next_at, polls.summary.next_at)
+        if next_at < inf:
+            self._listed_timer.async_schedule(next_at - monotonic)
 
     @property
     def _lists_summaries(self) -> bool:
@@ -322,13 +351,21 @@ class VehiclePoller:
             return
         monotonic = time.monotonic()
         polls.scheduled_state = self._get_vehicle(vin).state
-        summary_at, data_at = self._due_at(vin, polls, monotonic)
-        self._set_timer(polls, min(summary_at, data_at), monotonic)
+        self._set_timer(polls, self._due_at(vin, polls, monotonic), monotonic)
 
-    def _set_timer(self, polls: VehiclePolls, due_at: float, monotonic: float) -> None:
-        """Set the timer of a vehicle, which expires early while calls are paused."""
-        longest = SUMMARY_INTERVAL if self._account.refuses else LONGEST_TIMER
-        polls.timer.async_schedule(min(due_at - monotonic, longest))
+    def _set_timer(
+        self, polls: VehiclePolls, due_at: tuple[float, float], monotonic: float
+    ) -> None:
+        """Set the timer of a vehicle whose summary and data are due at some times."""
+        delay = (due_at[1] if polls.listed else min(due_at)) - monotonic
+        if self._account.refuses:
+            delay = min(delay, SUMMARY_INTERVAL)
+        elif self._interval_factor() > 1:
+            delay = min(delay, LONGEST_TIMER)
+        if delay < inf:
+            polls.timer.async_schedule(delay)
+        else:
+            polls.timer.async_cancel()
 
     def _due_at(
         self, vin: str, polls: VehiclePolls, monotonic: float
@@ -361,6 +398,9 @@ class VehiclePoller:
     def _async_poll_account(self) -> None:
         """Make the calls that the account or the detector needs."""
         monotonic = time.monotonic()
+        if (pace := self._pace()) is not self._scheduled_pace:
+            self._scheduled_pace = pace
+            self.async_schedule_vehicles()
         if monotonic >= self._account.paused_until and (
             due := self._detector.calls_due(monotonic)
         ):
@@ -381,10 +421,11 @@ class VehiclePoller:
         summary_at, data_at = self._due_at(vin, polls, monotonic)
         if min(summary_at, data_at) > monotonic:
             # It was postponed.
-            self._set_timer(polls, min(summary_at, data_at), monotonic)
+            self._set_timer(polls, (summary_at, data_at), monotonic)
             return
         polls.requested_at = monotonic
         if summary_at <= monotonic:
+            polls.listed = False
             polls.summary.start(monotonic, self._random)
             self._async_create_task(self._async_poll_summary(vin, polls))
         if data_at > monotonic:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 import logging
 import time
@@ -418,7 +418,7 @@ async def _send_request(
         elapsed = time.monotonic() - started
         no_answer = HttpResult(sent_at=started, elapsed=elapsed, failure=Failure.OTHER)
         return ApiCall(answer=no_answer, sent=False, error=error)
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return ApiCall(answer=record.answer, error=error)
     return ApiCall(answer=record.answer, body=cast(JsonObject, body))
 

@@ -446,16 +446,16 @@ def _address_family(response: aiohttp.ClientResponse) -> socket.AddressFamily | 
 
 def _retry_after_from_headers(headers: Mapping[str, str]) -> float | None:
     """Return the longest delay that headers request, in seconds."""
+    retry_after = headers.get("Retry-After")
+    resets = [value for name, value in headers.items() if _RESET_HEADER.fullmatch(name)]
+    if retry_after is None and not resets:
+        return None
     server_time = _parse_time(headers.get("Date")) or time.time()
-    seconds = _parse_retry_after(headers.get("Retry-After"), server_time)
+    seconds = _parse_retry_after(retry_after, server_time)
     if seconds is not None:
         return seconds
-    resets = [
-        _parse_retry_after(value, server_time)
-        for name, value in headers.items()
-        if _RESET_HEADER.fullmatch(name)
-    ]
-    return max((reset for reset in resets if reset is not None), default=None)
+    delays = [_parse_retry_after(reset, server_time) for reset in resets]
+    return max((delay for delay in delays if delay is not None), default=None)
 
 
 def _retry_after_from_body(body: str) -> float | None:

@@ -179,7 +179,7 @@ parse_year = integer(2008, 2100)
 def section(json: JsonObject, name: str) -> JsonObject:
     """Return an object by name, empty if it is missing."""
     value = json.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def lookup(json: JsonObject, path: str) -> object:

@@ -1,7 +1,7 @@
 """A vehicle: its state, how long that counts as current, and its keys."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -247,7 +247,7 @@ class Vehicle:
 
     def apply_data(self, json: JsonObject, utcnow: datetime) -> bool:
         """Update from a `vehicle_data` response; return whether it was newer."""
-        if not has_data(json) or not self._is_same_vehicle(json):
+        if not has_data(json) or not self._is_same_vehicle(unwrap_response(json)):
             return False
         self._follow_clock(utcnow)
         fresh = VehicleState.from_data(json)
@@ -271,8 +271,7 @@ class Vehicle:
         fresh = self._with_low_charge_amps(fresh)
         self._mark_certain(self._reported_again(data_at))
         values |= dict.fromkeys(self._uncertain)
-        # A state has many fields, so it is copied only once.
-        fresh = replace(fresh, **values)
+        fresh = fresh.with_values(values)
         self.state, self.restored = fresh, False
         taken_at = fresh.data_at or utcnow
         # A cache may return old data.
@@ -284,7 +283,7 @@ class Vehicle:
     def apply_summary(self, json: JsonObject, utcnow: datetime) -> None:
         """Update from a `vehicle` response or an entry of a `products` response."""
         summary = unwrap_response(json)
-        if "state" not in summary or not self._is_same_vehicle(json):
+        if "state" not in summary or not self._is_same_vehicle(summary):
             return
         self._follow_clock(utcnow)
         state = self._state_or_empty()
@@ -320,15 +319,14 @@ class Vehicle:
         self._follow_clock(utcnow)
         previous = self._state_or_empty()
         self._mark_certain(values)
-        self.state = self._with_low_charge_amps(replace(previous, **values))
+        self.state = self._with_low_charge_amps(previous.with_values(values))
         self._bluetooth_updated |= dict.fromkeys(values, utcnow)
         self._confirmed |= dict.fromkeys(values, utcnow)
         if data_at is not None and (
             previous.data_at is None or data_at > previous.data_at
         ):
-            self.state = replace(
-                self.state, data_at=min(data_at, utcnow + _MAX_CLOCK_SKEW)
-            )
+            at = min(data_at, utcnow + _MAX_CLOCK_SKEW)
+            self.state = self.state.with_values({"data_at": at})
         if "presence" in values:
             self._confirm_sleep(utcnow)
         self._update_name_and_model(self.state)
@@ -358,7 +356,7 @@ class Vehicle:
             # Charging has ended or restarted, or the current was set in the vehicle.
             self.low_charge_amps = None
             return state
-        return replace(state, charge_amps=self.low_charge_amps)
+        return state.with_values({"charge_amps": self.low_charge_amps})
 
     def changed_fields(
         self, command: Command, params: Mapping[str, object]
@@ -386,8 +384,8 @@ class Vehicle:
         self._uncertain |= dict.fromkeys(names, since)
         if not self._uncertain:
             return
-        unknown: dict[str, Any] = dict.fromkeys(self._uncertain)
-        self.state = replace(self._state_or_empty(), **unknown)
+        unknown = dict.fromkeys(self._uncertain)
+        self.state = self._state_or_empty().with_values(unknown)
 
     def apply_command(
         self, command: Command, params: Mapping[str, object], utcnow: datetime
@@ -396,7 +394,7 @@ class Vehicle:
         self._follow_clock(utcnow)
         previous = self._state_or_empty()
         changes = COMMANDS[command].effect(params, previous)
-        self.state = replace(previous, **changes)
+        self.state = previous.with_values(changes)
         self._mark_certain(changes)
         self._commanded_values |= {
             name: (utcnow, value) for name, value in changes.items()
@@ -451,8 +449,8 @@ class Vehicle:
         if isinstance(stored, Mapping):
             state = VehicleState.from_json(stored)
             # It may have changed since.
-            vehicle.state = replace(
-                state, vin=vehicle_id, presence=ConnectivityState.UNKNOWN
+            vehicle.state = state.with_values(
+                {"vin": vehicle_id, "presence": ConnectivityState.UNKNOWN}
             )
             vehicle.confirmed_at = parse_datetime(json.get("confirmed_at"))
             vehicle._bluetooth_updated = _parse_times(json.get("overheard"))
@@ -516,7 +514,7 @@ class Vehicle:
         }
         self._confirmed |= dict.fromkeys(changes, utcnow)
         if any(getattr(self.state, name) != value for name, value in changes.items()):
-            self.state = replace(self.state, **changes)
+            self.state = self.state.with_values(changes)
 
     def _is_recently_updated(self, name: str, utcnow: datetime) -> bool:
         reported_at = self._bluetooth_updated.get(name)
@@ -526,8 +524,8 @@ class Vehicle:
             for at in (reported_at, commanded_at)
         )
 
-    def _is_same_vehicle(self, json: JsonObject) -> bool:
-        return unwrap_response(json).get("vin", self.id) == self.id
+    def _is_same_vehicle(self, vehicle_json: JsonObject) -> bool:
+        return vehicle_json.get("vin", self.id) == self.id
 
     def _update_name_and_model(self, state: VehicleState) -> None:
         self.name = state.name or self.name

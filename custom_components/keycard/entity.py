@@ -103,7 +103,7 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
         """Initialize the entity."""
         super().__init__(coordinator)
         self._written: tuple[object, bool] | None = None
-        """The value that the last update wrote."""
+        """The value that was written last, but for commands under way."""
 
         vehicle = coordinator.vehicle
         self.entity_description = description
@@ -145,11 +145,20 @@ class VehicleEntity(KeycardEntity[VehicleCoordinator]):
         """
         return None
 
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Note the value that Home Assistant is about to write."""
+        await super().async_added_to_hass()
+        self._written = self._shown()
+
+    def _shown(self) -> tuple[object, bool]:
+        return self.shown_value, self.coordinator.data.provisional
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         """Write the state, unless it is the same as before."""
-        shown = self.shown_value, self.coordinator.data.provisional
+        shown = self._shown()
         if shown[0] is None or shown != self._written:
             self._written = shown
             super()._handle_coordinator_update()

@@ -208,7 +208,7 @@ class VehiclePoller:
 
         self._timer = Timer(hass, self._async_poll_account)
         self._listed_timer = Timer(hass, self._async_check_listed)
-        self._scheduled_pace: Pace | None = None
+        self._used_pace = pace()
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopped = True
 
@@ -219,7 +219,7 @@ class VehiclePoller:
         Data from before a restart count, so that a restart costs nothing.
         """
         self._stopped = False
-        self._scheduled_pace = self._pace()
+        self._used_pace = self._pace()
         monotonic = time.monotonic()
         for vin, age in data_ages.items():
             polled_at = -inf if age is None or age < 0 else monotonic - age
@@ -387,7 +387,7 @@ class VehiclePoller:
         billed = not self._client.supports_refresh or polls.cache.is_stale
         due_at = polls.schedule.next_poll_at(
             vehicle.state,
-            pace=self._pace() if billed else Pace.FRESHER,
+            pace=self._used_pace if billed else Pace.FRESHER,
             year=vehicle.year,
             interval_factor=self._interval_factor() if billed else 1.0,
             monotonic=monotonic,
@@ -398,8 +398,8 @@ class VehiclePoller:
     def _async_poll_account(self) -> None:
         """Make the calls that the account or the detector needs."""
         monotonic = time.monotonic()
-        if (pace := self._pace()) is not self._scheduled_pace:
-            self._scheduled_pace = pace
+        if (pace := self._pace()) is not self._used_pace:
+            self._used_pace = pace
             self.async_schedule_vehicles()
         if monotonic >= self._account.paused_until and (
             due := self._detector.calls_due(monotonic)

@@ -30,7 +30,7 @@ from .outage.detector import OutageDetector, StoredDetector
 from .outage.endpoints import Endpoints
 from .outage.evidence import Evidence, Reason, Subject
 from .outage.external_data import StaleDataDetector
-from .outage.models import Assessment, Status
+from .outage.models import OUTAGES, Assessment, Status
 from .outage.outage_log import OutageEvent
 from .outage.stored_values import LONGEST_GAP, Skipped, check_type, parse_stored_time
 from .providers import Provider, create_provider, endpoints_from_config
@@ -234,7 +234,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
 
         self._vehicles_with_working_calls: set[str] = set()
         self._vehicles_needing_key: frozenset[str] = frozenset()
-        """The vehicles of the region whose key to take is not the usual one."""
+        """The vehicles of the region that need another key in an outage."""
 
         self._stored_detector: StoredDetector | None = None
         self._unsubs: list[CALLBACK_TYPE] = []
@@ -489,7 +489,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         if not self._unsubs:
             return
         coordinator = self._vehicles.get(evidence.vehicle_id or "")
-        with self._detection.isolated():
+        with self._detection:
             if coordinator is not None and not coordinator.vehicle.online:
                 self._detector.waive_recovery_proof(coordinator.vehicle.id)
             self._observe_call(evidence)
@@ -505,7 +505,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         executed = evidence.good and evidence.classification.subject is Subject.COMMANDS
         if self._vehicle_poller is not None and executed:
             self._vehicle_poller.async_expect_change(coordinator.vehicle.id)
-        with self._detection.isolated():
+        with self._detection:
             self._observe_call(evidence)
 
     @callback
@@ -530,7 +530,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     @callback
     def _async_assess(self) -> None:
         """Reassess, and publish the changes."""
-        with self._detection.isolated():
+        with self._detection:
             self._reassess()
 
     def _reassess(self, vehicle_id: str | None = None) -> None:
@@ -544,7 +544,7 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
             if new_month:
                 self._vehicle_poller.async_schedule_vehicles()
         drill_ended = self._drill.async_check(assessment)
-        changed = self._published != (assessment, self._detector.account_refusal)
+        changed = self._published != self._assessment_and_refusal()
         if changed or drill_ended:
             self._async_update_vehicles()
         elif (coordinator := self._vehicles.get(vehicle_id or "")) is not None:
@@ -561,17 +561,31 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
     def _async_update_aging(self) -> None:
         """Update values that change with time alone."""
         self._refresh_timer.async_schedule(REFRESH_INTERVAL)
-        with self._detection.isolated():
-            self._async_update_vehicles()
+        with self._detection:
+            if self._published == self._assessment_and_refusal():
+                self._async_update_assessments(self._vehicles_with_changed_calls())
+            else:
+                self._async_update_vehicles()
             self._async_publish_assessment(changed=True)
+        utcnow = dt_util.utcnow()
         self._vehicle_manager.async_update_each(
-            VehicleCoordinator.async_update_aging, self._vehicles.values()
+            lambda coordinator: coordinator.async_update_aging(utcnow),
+            self._vehicles.values(),
         )
+
+    def _vehicles_with_changed_calls(self) -> list[VehicleCoordinator]:
+        """Return the vehicles whose calls work, or no longer do, with time alone."""
+        working = self._detector.vehicles_with_working_calls(time.monotonic())
+        changed = working ^ self._vehicles_with_working_calls
+        return [one for vin, one in self._vehicles.items() if vin in changed]
+
+    def _assessment_and_refusal(self) -> tuple[Assessment, Reason | None]:
+        return self._detector.assessment, self._detector.account_refusal
 
     @callback
     def _async_update_vehicles(self) -> None:
         """Update all vehicles with the assessment."""
-        self._published = self._detector.assessment, self._detector.account_refusal
+        self._published = self._assessment_and_refusal()
         self._async_update_assessments(self._vehicles.values())
         self._update_needed_keys()
 
@@ -600,11 +614,14 @@ class KeycardCoordinator(IsolatedCoordinator[CloudData]):
         )
 
     def _update_needed_keys(self) -> None:
-        self._vehicles_needing_key = frozenset(
-            vehicle_id
-            for vehicle_id, (_, key) in self._region_keys().items()
-            if key is not PhysicalKey.NONE
-        )
+        needing = frozenset[str]()
+        if self._detector.assessment.status in OUTAGES:
+            needing = frozenset(
+                vehicle_id
+                for vehicle_id, (_, key) in self._region_keys().items()
+                if key is not PhysicalKey.NONE
+            )
+        self._vehicles_needing_key = needing
 
     @callback
     def _async_publish_assessment(self, *, changed: bool) -> None:

@@ -309,7 +309,8 @@ class Issues:
         if silent := sorted(
             coordinator.vehicle.title
             for coordinator in coordinators
-            if coordinator.unreachable_timer.expired(monotonic)
+            if coordinator.bluetooth is not None
+            and coordinator.unreachable_timer.expired(monotonic)
         ):
             found[IssueType.NO_POWER] = {"cars": ", ".join(silent)}
         return {

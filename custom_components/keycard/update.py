@@ -62,13 +62,15 @@ class VehicleUpdate(VehicleEntity, UpdateEntity):
     @property
     @override
     def shown_value(self) -> object:
-        """Return versions, progress and features."""
+        """Return the values of which versions, progress and features depend."""
+        if (state := self.usable_state) is None:
+            return ()
         return (
-            self.installed_version,
-            self.latest_version,
-            self.in_progress,
-            self.update_percentage,
-            self.supported_features,
+            state.sw_version,
+            state.update_version,
+            state.update_status,
+            state.update_progress,
+            self.coordinator.data.holds("update_status"),
         )
 
     @property

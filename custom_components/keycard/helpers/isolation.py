@@ -1,7 +1,6 @@
 """Keep errors of one listener, entry or vehicle from the others."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 import logging
 import traceback
 from types import TracebackType
@@ -39,7 +38,7 @@ class isolated:  # noqa: N801 - used like a function
         """Log an error, and return whether it ends here."""
         if not isinstance(error, Exception):
             return False
-        _log_error(self._what)
+        log_error(self._what)
         return True
 
 
@@ -51,20 +50,26 @@ class RepeatedIsolation:
         self._what = what
         self._failing = False
 
-    @contextmanager
-    def isolated(self) -> Generator[None]:
-        """Log the first error since the part last worked, and continue."""
-        try:
-            yield
-        except Exception:  # noqa: BLE001 - no error may affect the others
-            if not self._failing:
-                _log_error(self._what)
-            self._failing = True
-        else:
-            self._failing = False
+    def __enter__(self) -> None:
+        """Begin the part."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> bool:
+        """Log the first error since the part last worked; return whether it ends."""
+        if error is not None and not isinstance(error, Exception):
+            return False
+        if error is not None and not self._failing:
+            log_error(self._what)
+        self._failing = error is not None
+        return self._failing
 
 
-def _log_error(what: str) -> None:
+def log_error(what: str) -> None:
+    """Log the current exception of a part without secrets."""
     redacted = redact(traceback.format_exc())
     # The exception itself may contain a VIN.
     _LOGGER.log(logging.ERROR, "Error in %s: %s", what, redacted)
@@ -82,7 +87,9 @@ class IsolatedCoordinator[DataT](DataUpdateCoordinator[DataT]):
 
         @callback
         def update() -> None:
-            with isolated("an entity"):
+            try:
                 update_callback()
+            except Exception:  # noqa: BLE001 - no error may affect the others
+                log_error("an entity")
 
         return super().async_add_listener(update, context)

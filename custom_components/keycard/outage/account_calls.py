@@ -252,9 +252,11 @@ class AccountCallHealth:
             sent_since=sent_since,
         )
 
-    def fine_vehicles(self, count: VehicleTally, monotonic: float) -> frozenset[str]:
-        """Return the vehicles that a count found fine."""
-        since = count.sent_since
+    def working_vehicles(
+        self, monotonic: float, since: float | None = None
+    ) -> frozenset[str]:
+        """Return the vehicles whose calls work; `since` limits it to later requests."""
+        since = monotonic - RECENT if since is None else since
         active = [
             vehicle_id
             for vehicle_id, calls in self._counted_active()

@@ -151,6 +151,17 @@ class OutageDetector:
         works = self._calls.get_or_create(vehicle_id).is_working(monotonic, None)
         return bool(works) and self.account.refusal_of(vehicle_id) is None
 
+    def vehicles_with_working_calls(self, monotonic: float) -> frozenset[str]:
+        """Return the vehicles of which `calls_work` is True."""
+        working = self._calls.working_vehicles(monotonic)
+        if not (self.account.refuses or self.account.auth_invalid):
+            return working
+        return frozenset(
+            vehicle_id
+            for vehicle_id in working
+            if self.account.refusal_of(vehicle_id) is None
+        )
+
     def calls_steady(self, vehicle_id: str) -> bool:
         """Return whether calls for a vehicle work, without any doubt of its cloud."""
         return (
@@ -188,7 +199,8 @@ class OutageDetector:
             return self.assessment
         if (since := self._since(found, monotonic, utcnow)) != found.since:
             found = replace(found, since=since)
-        self.assessment = found
+        if found != self.assessment:
+            self.assessment = found
         self.host_monitor.set_outage_active(self, on=self.assessment.status in OUTAGES)
         return self.assessment
 
@@ -374,7 +386,9 @@ class OutageDetector:
         self, count: VehicleTally, other_regions: tuple[str, ...], monotonic: float
     ) -> Assessment:
         models = self._calls.models(count.failing)
-        fine = self._calls.models(self._calls.fine_vehicles(count, monotonic))
+        fine = self._calls.models(
+            self._calls.working_vehicles(monotonic, count.sent_since)
+        )
         by_model = not models & fine and None not in models
         return Assessment(
             status=Status.DEGRADED,

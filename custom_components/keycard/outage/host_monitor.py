@@ -182,11 +182,10 @@ class HostMonitor:
     @property
     def internet_down(self) -> bool:
         """Return whether all unrelated hosts that have ever answered fail."""
-        witnesses = [item for item in self._control_hosts if item.tracker.verified]
-        return (
-            bool(witnesses)
-            and min(item.failures for item in witnesses) >= _CONTROL_FAILURES
-        )
+        failures = [
+            item.failures for item in self._control_hosts if item.tracker.verified
+        ]
+        return bool(failures) and min(failures) >= _CONTROL_FAILURES
 
     def _control_hosts_of(self, suspect: _HostState) -> list[_HostState]:
         """Return the control hosts; without unrelated ones, those of other regions."""

@@ -95,6 +95,9 @@ class VehicleCallHealth:
     can_confirm_recovery: bool = True
     intermittent: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    all_good_lately: bool = True
+    """Whether no call of the ten minutes before the last one failed."""
+
     data_failing_since: float | None = None
     """When stale data of a third party were first confirmed."""
 
@@ -118,7 +121,10 @@ class VehicleCallHealth:
     @property
     def failing(self) -> bool:
         """Return whether a subsystem fails, confirmed or not."""
-        return any(track.failing for track in self.trackers.values())
+        return any(
+            track.down or track.suspected_at is not None
+            for track in self.trackers.values()
+        )
 
     @property
     def is_quiet(self) -> bool:
@@ -134,11 +140,6 @@ class VehicleCallHealth:
             and not self.failing
             and self.next_at() == float("inf")
         )
-
-    @property
-    def all_good_lately(self) -> bool:
-        """Return whether no call of the last ten minutes failed."""
-        return all(good for _, good in self.recent)
 
     # Requests
 
@@ -290,6 +291,7 @@ class VehicleCallHealth:
             self.recent.append((evidence.at, evidence.good))
         while self.recent and evidence.at - self.recent[0][0] > RECENT:
             self.recent.popleft()
+        self.all_good_lately = all(good for _, good in self.recent)
         return passed
 
     def waive_recovery_proof(self) -> None:
@@ -373,13 +375,14 @@ class VehicleCallHealth:
 
         Requests count for ten minutes, with `since` only later ones.
         """
-        if self.api.down:
+        api = self.api
+        if api.down:
             return False
-        sent_at = self.api.last_good_sent
+        sent_at = api.last_good_sent
         oldest = monotonic - RECENT if since is None else max(since, monotonic - RECENT)
         if sent_at is None or sent_at < oldest:
             return None
-        return None if self.api.health(monotonic) is Health.DOUBTFUL else True
+        return None if api.health(monotonic) is Health.DOUBTFUL else True
 
 
 def _host_answered_meanwhile(track: HealthTracker, host: HealthTracker) -> bool:

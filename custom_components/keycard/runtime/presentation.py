@@ -109,7 +109,7 @@ class VehicleData:
     bluetooth: BluetoothStatus | None = None
     """None without a Bluetooth key."""
 
-    @property
+    @cached_property
     def provisional(self) -> bool:
         """Return whether the state rests on a key first seen over Bluetooth."""
         bluetooth = self.bluetooth

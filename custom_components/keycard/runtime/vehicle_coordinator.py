@@ -245,9 +245,9 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
             self.async_set_updated_data(data)
 
     @callback
-    def async_update_aging(self) -> None:
+    def async_update_aging(self, utcnow: datetime) -> None:
         """Publish the data if they have changed with time alone."""
-        vehicle, actual, utcnow = self.vehicle, self.actual, dt_util.utcnow()
+        vehicle, actual = self.vehicle, self.actual
         if (
             self.bluetooth is not None
             or vehicle.state is not actual.state

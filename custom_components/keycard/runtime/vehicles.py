@@ -26,7 +26,7 @@ from ..const import (
     MANUFACTURER,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from ..helpers.isolation import isolated
+from ..helpers.isolation import isolated, log_error
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..providers import Provider
@@ -394,9 +394,12 @@ class VehicleManager:
         coordinators: Iterable[VehicleCoordinator],
     ) -> None:
         for coordinator in coordinators:
-            if self.vehicles.get(coordinator.vehicle.id) is coordinator:
-                with isolated("a vehicle that is updated"):
-                    update(coordinator)
+            if self.vehicles.get(coordinator.vehicle.id) is not coordinator:
+                continue
+            try:
+                update(coordinator)
+            except Exception:  # noqa: BLE001 - no error may affect the others
+                log_error("a vehicle that is updated")
 
     async def async_wait_until_added(self) -> None:
         """Wait until all steps of adding vehicles are taken."""

@@ -79,11 +79,13 @@ def parse_text(value: object) -> str | None:
     """Parse a text; drop unprintable characters and shorten it between characters."""
     if not isinstance(value, str):
         return None
-    clean = "".join(
-        character
-        for character in value
-        if character.isprintable() or character in _JOINERS
-    ).strip(_INVISIBLE)
+    if not value.isprintable():
+        value = "".join(
+            character
+            for character in value
+            if character.isprintable() or character in _JOINERS
+        )
+    clean = value.strip(_INVISIBLE)
     end = min(len(clean), _MAX_TEXT_LENGTH)
     while end < len(clean) and _continues_character(clean, end):
         end -= 1
@@ -113,15 +115,18 @@ def parse_version(value: object) -> str | None:
     return None if text is None else text.split(" ", maxsplit=1)[0]
 
 
+_parse_level = integer(0, 100)
+
+
 def parse_open(value: object) -> bool | None:
     """Parse whether something is open or on, reported as a level."""
-    level = integer(0, 100)(value)
+    level = _parse_level(value)
     return None if level is None else level > 0
 
 
 def parse_multiple(value: object) -> bool | None:
     """Parse whether there is more than one, reported as a count."""
-    count = integer(0, 100)(value)
+    count = _parse_level(value)
     return None if count is None else count > 1
 
 

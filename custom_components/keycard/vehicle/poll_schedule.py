@@ -265,7 +265,7 @@ def next_turns(
     never more in one interval than if the turns were spread evenly.
     """
     by_model: defaultdict[str, list[str]] = defaultdict(list)
-    for vin in sorted(models, key=lambda vin: due_at[vin]):
+    for vin in sorted(models, key=due_at.__getitem__):
         by_model[models[vin]].append(vin)
     turns: list[str] = []
     for vins in by_model.values():

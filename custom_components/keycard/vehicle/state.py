@@ -930,7 +930,9 @@ class VehicleState:
     def to_json(self) -> dict[str, object]:
         """Return the state as JSON for storage."""
         return {
-            name: _to_plain_value(value)
+            name: _PLAIN_VALUES[type(value)](value)
+            if type(value) in _PLAIN_VALUES
+            else value
             for name, value in vars(self).items()
             if value is not None
         }
@@ -1139,9 +1141,9 @@ def data_time(json: JsonObject) -> datetime | None:
     return max((time for time in times if time is not None), default=None)
 
 
-def _to_plain_value(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, VehicleConfig):
-        return value.to_json()
-    return value.value if isinstance(value, StrEnum) else value
+# Functions that convert the values of these types to JSON for storage.
+_PLAIN_VALUES: Mapping[type, Callable[[Any], object]] = {
+    datetime: datetime.isoformat,
+    VehicleConfig: VehicleConfig.to_json,
+    ConnectivityState: str,
+}

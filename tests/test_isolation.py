@@ -80,7 +80,7 @@ async def test_a_vehicle_that_fails_hides_no_other(
     monkeypatch.setattr(
         cy, "async_update_assessment", lambda *_, **__: shown.append("cy")
     )
-    data.coordinator._async_update_aging()
+    data.coordinator._async_update_vehicles()
     assert shown == ["cy"]
     assert_logged(caplog)
 

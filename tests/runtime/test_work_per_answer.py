@@ -277,7 +277,10 @@ async def test_data_are_shown_though_the_detector_fails(
     def is_shown(level: int) -> bool:
         return state_of(hass, BATTERY).state == str(level)
 
-    for name in ("assess", "observe_call", "waive_recovery_proof", "calls_work"):
+    for name in (
+        *("assess", "observe_call", "waive_recovery_proof"),
+        *("calls_work", "vehicles_with_working_calls"),
+    ):
         monkeypatch.setattr(data.detector, name, fail)
     for level in (41.0, 42.0, 43.0):
         ada.battery_level = level

@@ -247,10 +247,10 @@ class VehiclePoller:
             schedule=DataPollSchedule(polled_at=polled_at),
         )
         self._schedule_vehicle(vin, polls)
-        if self._lists_summaries:
-            self._products.next_at = min(
-                self._products.next_at, first_at + SUMMARY_INTERVAL
-            )
+        if self._lists_summaries and self._products.next_at > (
+            list_at := first_at + SUMMARY_INTERVAL
+        ):
+            self._products.next_at = list_at
             self.async_schedule()
 
     @callback

@@ -430,8 +430,9 @@ class VehicleManager:
             partial(self._update_listed, listed=listed, utcnow=utcnow),
             [self.vehicles[vin] for vin in listed if vin in self.vehicles],
         )
-        for vin in change.added:
-            self.async_add_step(partial(self._discover, listed[vin], utcnow))
+        for some in batched(change.added, _MAX_UPDATES, strict=False):
+            summaries = [listed[vin] for vin in some]
+            self.async_add_step(partial(self._discover, summaries, utcnow))
         for vin in change.removed:
             self.async_remove(vin)
 
@@ -448,17 +449,28 @@ class VehicleManager:
         if "state" in listed[vin]:
             self._on_listed(vin)
 
-    def _discover(self, summary: JsonObject, utcnow: datetime) -> None:
-        """Add a vehicle of the account."""
-        vehicle = self._provider.vehicle_from_product(summary, utcnow)
-        if self._is_left_out(vehicle.id):
-            self._leave_out(vehicle)
-            return
-        coordinator = self._add(vehicle, PhysicalKey.NONE)
+    def _discover(self, summaries: Iterable[JsonObject], utcnow: datetime) -> None:
+        """Add vehicles of the account."""
+        added: list[VehicleCoordinator] = []
+        for summary in summaries:
+            with isolated("a vehicle that is added"):
+                vehicle = self._provider.vehicle_from_product(summary, utcnow)
+                if self._is_left_out(vehicle.id):
+                    self._leave_out(vehicle)
+                else:
+                    added.append(self._add(vehicle, PhysicalKey.NONE))
         self.async_update_names()
         # Others of the same name are now named differently.
         for vin in self.vehicles:
             self._async_update_device(vin)
+        for coordinator in added:
+            self.async_add_step(partial(self._announce, coordinator))
+
+    def _announce(self, coordinator: VehicleCoordinator) -> None:
+        """Poll a vehicle that was added, and add its entities."""
+        if self.vehicles.get(coordinator.vehicle.id) is not coordinator:
+            # It has left the account meanwhile.
+            return
         self._on_added(coordinator)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):

@@ -130,8 +130,7 @@ async def test_a_platform_that_fails_keeps_no_vehicle_away(
     manager, added = account.runtime_data.vehicle_manager, list[str]()
     manager._listeners.insert(0, fail)
     manager._listeners.append(lambda cars: added.extend(car.vehicle.id for car in cars))
-    manager._discover([{"vin": VIN}], dt_util.utcnow())
-    await manager.async_wait_until_added()
+    manager._discover({"vin": VIN}, dt_util.utcnow())
     assert added == [VIN]
     assert_logged(caplog)
 

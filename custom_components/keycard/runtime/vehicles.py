@@ -175,11 +175,30 @@ class VehicleManager:
             label = None if vehicle.has_name else labels[vin]
             # The ID of a vehicle without a VIN says nothing to a user.
             vehicle.device_name = label if is_vin(vin) else None
-            device = self._device(vin)
-            own = device and device.name_by_user and parse_text(device.name_by_user)
-            names[vin] = own or label or vehicle.name
+            names[vin] = self._name_by_user(vin) or label or vehicle.name
         for vin, name in unique_labels(names).items():
             vehicles[vin].set_label(name)
+
+    def _name_added(self, vehicle: Vehicle, others: Iterable[Vehicle]) -> None:
+        """Update the name of a new vehicle, and those of all if another is like it."""
+        name = vehicle.name
+        label = self._name_by_user(vehicle.id) or name
+        taken = {
+            taken for one in others for taken in (one.name, one.device_name, one.label)
+        }
+        if taken.isdisjoint((name, label)):
+            is_named = vehicle.has_name or not is_vin(vehicle.id)
+            vehicle.device_name = None if is_named else name
+            vehicle.set_label(label)
+            return
+        self.async_update_names()
+        for vin in self.vehicles:
+            self._async_update_device(vin)
+
+    def _name_by_user(self, vin: str) -> str | None:
+        """Return the name that the user gave the device of a vehicle."""
+        device = self._device(vin)
+        return None if device is None else parse_text(device.name_by_user)
 
     @callback
     def _async_update_device(self, vin: str) -> None:
@@ -430,9 +449,8 @@ class VehicleManager:
             partial(self._update_listed, listed=listed, utcnow=utcnow),
             [self.vehicles[vin] for vin in listed if vin in self.vehicles],
         )
-        for some in batched(change.added, _MAX_UPDATES, strict=False):
-            summaries = [listed[vin] for vin in some]
-            self.async_add_step(partial(self._discover, summaries, utcnow))
+        for vin in change.added:
+            self.async_add_step(partial(self._discover, listed[vin], utcnow))
         for vin in change.removed:
             self.async_remove(vin)
 
@@ -449,28 +467,15 @@ class VehicleManager:
         if "state" in listed[vin]:
             self._on_listed(vin)
 
-    def _discover(self, summaries: Iterable[JsonObject], utcnow: datetime) -> None:
-        """Add vehicles of the account."""
-        added: list[VehicleCoordinator] = []
-        for summary in summaries:
-            with isolated("a vehicle that is added"):
-                vehicle = self._provider.vehicle_from_product(summary, utcnow)
-                if self._is_left_out(vehicle.id):
-                    self._leave_out(vehicle)
-                else:
-                    added.append(self._add(vehicle, PhysicalKey.NONE))
-        self.async_update_names()
-        # Others of the same name are now named differently.
-        for vin in self.vehicles:
-            self._async_update_device(vin)
-        for coordinator in added:
-            self.async_add_step(partial(self._announce, coordinator))
-
-    def _announce(self, coordinator: VehicleCoordinator) -> None:
-        """Poll a vehicle that was added, and add its entities."""
-        if self.vehicles.get(coordinator.vehicle.id) is not coordinator:
-            # It has left the account meanwhile.
+    def _discover(self, summary: JsonObject, utcnow: datetime) -> None:
+        """Add a vehicle of the account."""
+        vehicle = self._provider.vehicle_from_product(summary, utcnow)
+        if self._is_left_out(vehicle.id):
+            self._leave_out(vehicle)
             return
+        others = [coordinator.vehicle for coordinator in self.vehicles.values()]
+        coordinator = self._add(vehicle, PhysicalKey.NONE)
+        self._name_added(vehicle, others)
         self._on_added(coordinator)
         for listener in list(self._listeners):
             with isolated("a platform that adds a vehicle"):

@@ -1,7 +1,7 @@
 """Many vehicles: their summaries come with the product list, and some one by one."""
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import inf
 from random import Random
 from typing import Any
@@ -61,6 +61,26 @@ def test_data_that_are_due_replace_a_turn() -> None:
     assert turn_due_at(100.0, inf) == 100.0 + TURN_INTERVAL
 
 
+class ManualTimer:
+    """Timer of a poller that expires when a test says so."""
+
+    def __init__(self, polls: Polls, action: Callable[[], None]) -> None:
+        self._polls = polls
+        self._action = action
+        self.expires_at = inf
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.expires_at < inf
+
+    def async_schedule(self, delay: float) -> None:
+        self.expires_at = self._polls.monotonic + max(0.0, delay)
+
+    def expire(self) -> None:
+        self.expires_at = inf
+        self._action()
+
+
 class Polls:
     """A poller of many vehicles whose requests are only counted."""
 
@@ -73,6 +93,7 @@ class Polls:
         third_party: bool = False,
     ) -> None:
         self.monotonic = 1000.0
+        self.timers: list[ManualTimer] = []
         self.vehicles = {vin: Vehicle.from_vin(vin) for vin in fleet(number)}
         self.requests: Counter[str] = Counter()
         self.by_vehicle: Counter[str | None] = Counter()
@@ -84,7 +105,7 @@ class Polls:
         detector.calls_due.return_value = []
         clock = Mock(monotonic=lambda: self.monotonic)
         monkeypatch.setattr(vehicle_poller, "time", clock)
-        monkeypatch.setattr(vehicle_poller, "Timer", Mock())
+        monkeypatch.setattr(vehicle_poller, "Timer", self._make_timer)
         self.poller = VehiclePoller(
             hass=hass,
             client=Mock(spec=FleetClient, supports_refresh=False),
@@ -100,6 +121,11 @@ class Polls:
         monkeypatch.setattr(self.poller, "_async_create_task", self._finish)
         monkeypatch.setattr(self.poller, "_async_call", self._call)
         self.poller.async_start(dict.fromkeys(self.vehicles))
+
+    def _make_timer(self, _: HomeAssistant, action: Callable[[], None]) -> ManualTimer:
+        timer = ManualTimer(self, action)
+        self.timers.append(timer)
+        return timer
 
     def _finish(self, call: Coroutine[Any, Any, object]) -> None:
         """Run a request to its end, which waits for nothing."""
@@ -121,11 +147,14 @@ class Polls:
         """Let time pass, and count the requests anew."""
         self.requests.clear()
         self.by_vehicle.clear()
-        for _ in range(seconds):
-            self.monotonic += 1.0
-            self.poller._async_poll_account()
-            for vin in self.vehicles:
-                self.poller._async_poll_vehicle(vin)
+        end = self.monotonic + seconds
+        while True:
+            timer = min(self.timers, key=lambda timer: timer.expires_at)
+            if timer.expires_at > end:
+                break
+            self.monotonic = max(self.monotonic, timer.expires_at)
+            timer.expire()
+        self.monotonic = end
 
 
 @pytest.mark.parametrize(("number", "most"), [(10, 2), (100, 14)])

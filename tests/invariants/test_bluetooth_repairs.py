@@ -101,11 +101,11 @@ async def test_a_car_at_home_that_answers_on_no_link(
     )
     home.simulator.apply({"car.Ada": "gone"})
     near.proxy.remove()
-    await home.run(8 * 3600)
+    await home.skip(8 * 3600)
     # The cloud still reaches it.
     assert repairs(home) == {}
     home.simulator.apply({"car.Ada": "offline"})
-    await home.run(5.5 * 3600)
+    await home.skip(5.5 * 3600)
     assert repairs(home) == {}
     await home.run(3600)
     names = assert_only_repair(home, entry, "no_power")

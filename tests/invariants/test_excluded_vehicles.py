@@ -146,7 +146,7 @@ async def test_a_car_that_is_left_out_leaves_the_account(
     device = device_of(home, entry, "Cy")
     await set_device(home, device, disabled_by=dr.DeviceEntryDisabler.USER)
     home.simulator.remove_car("Cy")
-    await home.run(26 * 3600)
+    await home.skip(26 * 3600)
     assert dr.async_get(home.hass).async_get(device.id) is None
     assert entry.runtime_data.vehicle_manager.left_out == {}
 

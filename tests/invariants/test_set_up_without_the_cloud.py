@@ -191,7 +191,7 @@ async def test_data_of_a_sleeping_car_survive_a_stop(
 ) -> None:
     entry = await home.set_up_operational(compatible_entry)
     home.simulator.set("car.Ada", "asleep")
-    await home.run(4 * 3600)
+    await home.skip(4 * 3600)
     hass_storage.clear()
     assert home.states()[LOCK] == "locked"
     # Home Assistant stops without unloading entries.

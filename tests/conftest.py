@@ -11,18 +11,21 @@ from collections.abc import (
 )
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import UTC
 import logging
 import os
 from pathlib import Path
 from random import Random
 import socket
 import tempfile
+import threading
 import time
 from typing import Any, override
 from unittest.mock import AsyncMock, patch
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 from bluetooth_adapters.systems.linux import LinuxAdapters
 from hypothesis.configuration import set_hypothesis_home_dir
 import pytest
@@ -33,9 +36,12 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.const import SERVER_PORT
 from homeassistant.core import HomeAssistant, State
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import aiohttp_client, script
 from homeassistant.helpers.storage import Store
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, mock_storage
+from pytest_homeassistant_custom_component.plugins import HASocketBlockedError
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.keycard
@@ -44,6 +50,7 @@ from custom_components.keycard.auth.keys import async_publish_public_key
 from custom_components.keycard.const import DOMAIN
 from custom_components.keycard.coordinator import VehicleCoordinator
 from custom_components.keycard.runtime.vehicles import VehicleManager
+from harness.fake_network import FakeResolver
 from simulator import Simulator
 from simulator.scenarios.scenario import CarSpec, Home
 
@@ -117,9 +124,91 @@ def pytest_runtest_makereport() -> Generator[
     return report
 
 
-@pytest.fixture(autouse=True)
+# Most tests need neither a loop nor a Home Assistant. Fixtures of the test packages
+# that would take longer than such a test are replaced here.
+
+
+@pytest.fixture(scope="session", autouse=True)
 def enable_event_loop_debug() -> None:
     """Disable the debug mode of the loop, which has the checks itself."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def configure_session_event_loop() -> None:
+    """Start no loop for the session: no fixture of a session is asynchronous."""
+
+
+class LocalResolver(FakeResolver):
+    """Resolver that knows this machine only, whatever the machine can reach."""
+
+    @override
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Return the loopback address; raise OSError for other names."""
+        if host != "localhost":
+            raise OSError(socket.EAI_NONAME, f"{host} is not in this test")
+        return await super().resolve("127.0.0.1", port, family)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mock_zeroconf_resolver() -> Iterator[None]:
+    """Resolve names without a resolver that needs a loop of the session."""
+    with patch.object(
+        aiohttp_client, "_async_make_resolver", lambda _hass: LocalResolver()
+    ):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def skip_stop_scripts() -> Iterator[None]:
+    """Schedule no end of scripts, which would leave timers behind."""
+    with patch.object(script, "_schedule_stop_scripts_after_shutdown"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def expected_lingering_tasks() -> bool:
+    """Return that no task may be left behind."""
+    return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def expected_lingering_timers() -> bool:
+    """Return that no timer may be left behind."""
+    return False
+
+
+def has_event_loop(request: pytest.FixtureRequest) -> bool:
+    """Return whether a test runs in an event loop."""
+    is_async = request.node.get_closest_marker("asyncio") is not None
+    return is_async or "hass" in request.fixturenames
+
+
+@pytest.fixture(autouse=True)
+def configure_event_loop(request: pytest.FixtureRequest) -> None:
+    """Configure the loop of a test that has one."""
+    if has_event_loop(request):
+        request.getfixturevalue("configure_event_loop")
+
+
+@pytest.fixture(autouse=True)
+def verify_cleanup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Verify that a test leaves nothing behind."""
+    if has_event_loop(request):
+        request.getfixturevalue("verify_cleanup")
+        yield
+        return
+    threads = set(threading.enumerate())
+    yield
+    # A test with asynchronous fixtures has to be asynchronous itself.
+    assert "_function_scoped_runner" not in request.fixturenames
+    assert set(threading.enumerate()) <= threads
+    assert dt_util.get_default_time_zone() is UTC
+    assert not HASocketBlockedError.instances
 
 
 @pytest.fixture(scope="session")
@@ -159,25 +248,29 @@ def disable_http_server(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
-def keycard_can_be_found(request: pytest.FixtureRequest) -> None:
-    """Enable custom integrations in tests with a Home Assistant."""
+def prepare_home_assistant(request: pytest.FixtureRequest) -> None:
+    """Prepare the Home Assistant of a test for Keycard."""
     if "hass" in request.fixturenames:
-        request.getfixturevalue("enable_custom_integrations")
+        for name in (
+            "enable_custom_integrations",
+            "no_adapters",
+            "late_polls",
+            "key_file",
+        ):
+            request.getfixturevalue(name)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_adapters(request: pytest.FixtureRequest) -> Iterator[None]:
     """Patch Bluetooth adapters away; Home Assistant would discover them.
 
     Keycard sets Bluetooth up; advertisements come from proxies.
     """
-    fixtures = request.fixturenames
     with ExitStack() as stack:
-        if "hass" in fixtures:
-            # The watcher would scan for USB devices in a thread.
-            stack.enter_context(patch.object(usb, "AIOUSBWatcher"))
-            if "enable_bluetooth" not in fixtures:
-                stack.enter_context(patch.object(LinuxAdapters, "adapters", {}))
+        # The watcher would scan for USB devices in a thread.
+        stack.enter_context(patch.object(usb, "AIOUSBWatcher"))
+        if "enable_bluetooth" not in request.fixturenames:
+            stack.enter_context(patch.object(LinuxAdapters, "adapters", {}))
         yield
 
 
@@ -190,17 +283,10 @@ class LateRandom(Random):
         return 0.9 + super().random() / 10
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def late_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll late: no state that a test sets is replaced on a slow machine."""
     monkeypatch.setattr(coordinator, "Random", LateRandom)
-
-
-@pytest.fixture(autouse=True)
-def redirect_key_files(request: pytest.FixtureRequest) -> None:
-    """Keep the key files of a Home Assistant in the folder of the test."""
-    if "hass" in request.fixturenames:
-        request.getfixturevalue("key_file")
 
 
 @pytest.fixture

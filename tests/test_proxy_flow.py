@@ -331,7 +331,7 @@ async def test_diagnostics_do_not_name_the_server(
         assert entry.data[secret] not in described
 
 
-def test_an_invalid_certificate_has_a_fingerprint() -> None:
+async def test_an_invalid_certificate_has_a_fingerprint() -> None:
     odd = parse_certificate(b"\x30\x03odd")
     assert len(odd.fingerprint) == 64
     assert (odd.subject, odd.expires) == ("", None)

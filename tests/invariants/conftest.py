@@ -70,7 +70,7 @@ def no_legacy_device_trackers() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def late_polls() -> None:
     """Let polls begin at a random time: only the tests let time pass."""
 

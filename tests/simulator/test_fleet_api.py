@@ -61,7 +61,7 @@ async def test_a_vehicle_goes_by_vin_and_by_id(
     ("name", "model", "pre2021"),
     [("Ada", "Model 3", False), ("Bo", "Model Y", False), ("Cy", "Model S", True)],
 )
-def test_vins_tell_model_and_year(
+async def test_vins_tell_model_and_year(
     sim: Simulator, fleet: TeslaFleetApi, name: str, model: str, pre2021: bool
 ) -> None:
     vehicle = fleet.vehicles.createFleet(sim.cars[name].vin)

@@ -566,7 +566,7 @@ async def test_a_token_in_the_address(
         assert (await answer.json())["count"] == 3
 
 
-def test_every_command_of_tessie_is_a_fleet_api_command(sim: Simulator) -> None:
+async def test_every_command_of_tessie_is_a_fleet_api_command(sim: Simulator) -> None:
     from simulator.vehicle.commands import COMMANDS as MAKERS
 
     query = {

@@ -206,7 +206,7 @@ async def test_messages_rejected_by_the_cloud(
     assert not sim.cars["Ada"].executed
 
 
-def test_vehicle_settings_are_validated(sim: Simulator) -> None:
+async def test_vehicle_settings_are_validated(sim: Simulator) -> None:
     assert [car.signing for car in sim.cars.values()] == ["allowed", "allowed", "off"]
     spec = CarSpec(name="Di", model="modelx", year=2017, signing="required")
     assert sim.add_car(spec).signing == "required"

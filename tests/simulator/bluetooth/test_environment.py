@@ -63,7 +63,7 @@ def broadcasts(client: LibraryClient) -> list[int]:
     ]
 
 
-def test_a_car_in_range_advertises(air: BluetoothEnvironment, ada: Car) -> None:
+async def test_a_car_in_range_advertises(air: BluetoothEnvironment, ada: Car) -> None:
     [advert] = air.advertisements()
     digest = hashlib.sha1(ada.vin.encode(), usedforsecurity=False).hexdigest()
     assert advert.name == f"S{digest[:16]}C"
@@ -75,7 +75,7 @@ def test_a_car_in_range_advertises(air: BluetoothEnvironment, ada: Car) -> None:
     assert air.advertisements() == []
 
 
-def test_listeners_are_called_when_a_car_enters_or_leaves(
+async def test_listeners_are_called_when_a_car_enters_or_leaves(
     world: Simulator, air: BluetoothEnvironment, ada: Car
 ) -> None:
     counts: list[int] = []

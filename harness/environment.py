@@ -37,6 +37,7 @@ from custom_components.keycard.outage.endpoints import default_hosts, list_endpo
 from custom_components.keycard.providers import SERVICES
 from custom_components.keycard.vehicle.computer_keys import Computer, Pairing
 from simulator import Simulator
+from simulator.http.certificates import KEY_EXCHANGE
 from simulator.protocol import Role, public_keys
 from simulator.scenarios.conditions import ConditionKind
 from simulator.scenarios.scenario import Home, PhoneSpec, Request
@@ -123,6 +124,7 @@ def trust(simulator: Simulator) -> None:
     if simulator.ca_file is not None:
         context = ssl_util.get_default_context()
         context.load_verify_locations(simulator.ca_file)
+        context.set_ecdh_curve(KEY_EXCHANGE)
 
 
 class ScenarioEnvironment:

@@ -76,6 +76,7 @@ def files() -> list[Path]:
     ]
 
 
+@cache
 def modules() -> dict[Path, ast.Module]:
     """Parse every module of the integration, by its path within it."""
     return {
@@ -125,9 +126,12 @@ def string_argument(node: ast.Call, name: str) -> str | None:
     return None
 
 
-def calls() -> Iterator[tuple[Path, ast.Call]]:
-    """Yield every call in the integration with its module."""
-    for path, tree in modules().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                yield path, node
+@cache
+def calls() -> list[tuple[Path, ast.Call]]:
+    """Return every call in the integration with its module."""
+    return [
+        (path, node)
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    ]

@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from .repository_files import KEYCARD
+from .repository_files import KEYCARD, modules
 
 PACKAGE = "custom_components.keycard"
 
@@ -52,10 +53,15 @@ ONLY = {
 }
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the modules that a file imports, and whether at run time."""
-    folder = path.relative_to(KEYCARD).parent.parts
-    tree = ast.parse(path.read_text())
+@cache
+def imports_of(file: str) -> list[tuple[str, bool]]:
+    """Return the modules that a file imports, and whether at run time."""
+    return list(_imports(Path(file)))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
+    folder = path.parent.parts
+    tree = modules()[path]
     typing = {
         id(inner)
         for node in ast.walk(tree)
@@ -81,10 +87,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
                 yield exact if is_module else inner, at_run_time
 
 
-FILES = {
-    path.relative_to(KEYCARD).as_posix(): list(imports_of(path))
-    for path in sorted(KEYCARD.rglob("*.py"))
-}
+FILES = [path.relative_to(KEYCARD).as_posix() for path in sorted(KEYCARD.rglob("*.py"))]
 
 
 def part_of(file: str) -> str:
@@ -106,7 +109,7 @@ def test_every_file_has_its_layer() -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_a_layer_imports_only_those_below(file: str) -> None:
     part = part_of(file)
-    for module, _ in FILES[file]:
+    for module, _ in imports_of(file):
         if (inner := within(module)) is None:
             continue
         other = inner.partition(".")[0]
@@ -116,9 +119,9 @@ def test_a_layer_imports_only_those_below(file: str) -> None:
 def test_pure_folders_import_nothing_of_home_assistant() -> None:
     found = {
         file: module
-        for file, imported in FILES.items()
+        for file in FILES
         if file.startswith(PURE)
-        for module, _ in imported
+        for module, _ in imports_of(file)
         if module.partition(".")[0] == "homeassistant"
     }
     assert found == {}
@@ -128,9 +131,9 @@ def test_restricted_folders_only_import_allowed_modules() -> None:
     found = [
         f"{file} imports {inner}"
         for folder, allowed in ONLY.items()
-        for file, imported in FILES.items()
+        for file in FILES
         if file.startswith(folder)
-        for module, _ in imported
+        for module, _ in imports_of(file)
         if (inner := within(module)) is not None
         and not any(f"{inner}.".startswith(f"{name}.") for name in allowed)
     ]
@@ -140,9 +143,9 @@ def test_restricted_folders_only_import_allowed_modules() -> None:
 def test_only_transports_use_the_library_at_run_time() -> None:
     found = {
         file
-        for file, imported in FILES.items()
+        for file in FILES
         if not file.startswith("transport/")
-        for module, at_run_time in imported
+        for module, at_run_time in imports_of(file)
         if at_run_time and module.partition(".")[0] == "tesla_fleet_api"
     }
     assert found == set()

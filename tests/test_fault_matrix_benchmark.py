@@ -7,6 +7,8 @@ from random import Random
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.faults import PROVIDERS, list_faults
 from benchmarks.home_walk import shrink
 from benchmarks.walk_steps import CARS, parse_step, random_homes, random_steps
@@ -33,6 +35,7 @@ def run(program: str, *arguments: str, folder: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.timeout(600)
 def test_a_part_of_the_matrix_holds(tmp_path: Path) -> None:
     phases = ("--phase", "command", "--phase", "restart")
     words = run(
@@ -42,6 +45,7 @@ def test_a_part_of_the_matrix_holds(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.timeout(600)
 def test_a_short_walk_holds(tmp_path: Path) -> None:
     words = run(
         "home_walk", "--walks", "1", "--steps", "15", "--seed", SEED, folder=tmp_path

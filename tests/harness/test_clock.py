@@ -93,7 +93,7 @@ def test_an_installed_clock_is_read_by_everybody() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=280,
     )
     assert done.stderr == ""
     assert done.stdout == "the offset clock everywhere\n"

@@ -166,7 +166,7 @@ def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=280,
     )
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"script/{program} " in shown.stdout

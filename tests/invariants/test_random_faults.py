@@ -32,6 +32,8 @@ COMMANDS = int(
 )
 SEED = 20211119
 
+pytestmark = pytest.mark.timeout(1500)
+
 CLIMATE = "climate.ada_climate"
 # Action -> entity, command of the car, resulting state.
 ACTS: dict[str, tuple[str, str, Callable[[Car], bool]]] = {

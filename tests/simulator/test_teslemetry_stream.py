@@ -11,10 +11,9 @@ import pytest
 
 from simulator import Simulator
 from simulator.http import router
+from tests.wait import TIMEOUT_SECONDS
 
 from .conftest import Clock
-
-LIMIT = 5.0  # real seconds until an event counts as missing
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +31,7 @@ class Events:
 
     async def next(self, topic: str) -> dict[str, Any]:
         """Return the next event of a topic."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             name = ""
             async for line in self._response.content:
                 field, _, value = line.decode().rstrip("\n").partition(": ")
@@ -45,7 +44,7 @@ class Events:
 
     async def wait_for_keep_alive(self) -> None:
         """Wait for a sign of life."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for line in self._response.content:
                 if line.startswith(b":"):
                     return
@@ -53,7 +52,7 @@ class Events:
 
     async def wait_for_end(self) -> None:
         """Wait for the end of the stream."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for _ in self._response.content:
                 pass
 

@@ -11,6 +11,8 @@ import pytest
 
 from homeassistant.const import SERVER_PORT
 
+from harness import demo
+from harness.clock import OffsetClock
 from harness.home_assistant import ROOT
 from harness.ports import reserved_port
 
@@ -146,16 +148,21 @@ def test_a_demo_fails_where_an_expectation_does(case: Path, litter: Path) -> Non
     assert "missed notified: expected 0, seen 1" in shown.stdout
 
 
-def test_a_taken_port_is_one_clear_line(litter: Path, socket_enabled: None) -> None:
+def test_a_taken_port_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    socket_enabled: None,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        shown = run(litter, "demo", "--once", "--port", port)
-    assert shown.returncode == 2
-    assert shown.stderr == ""
-    assert shown.stdout.startswith(f"port {port} is taken (Address already in use)")
-    assert shown.stdout.count("\n") == 1
+        assert demo.main(["--once", "--port", str(port)], OffsetClock()) == 2
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.startswith(f"port {port} is taken (Address already in use)")
+    assert shown.out.count("\n") == 1
 
 
 @pytest.mark.parametrize("program", ["benchmark", "demo", "replay", "screenshots"])
@@ -174,10 +181,11 @@ def test_help_needs_no_environment(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
-def test_no_port_is_refused(litter: Path, port: str) -> None:
-    shown = run(litter, "demo", "--once", "--port", port)
-    assert shown.returncode == 2
-    assert f"{port} is not a port" in shown.stderr
+def test_no_port_is_refused(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        demo.main(["--once", "--port", port], OffsetClock())
+    assert ended.value.code == 2
+    assert f"{port} is not a port" in capsys.readouterr().err
 
 
 def test_an_unknown_program_lists_the_known_ones(litter: Path) -> None:

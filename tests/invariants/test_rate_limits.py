@@ -43,11 +43,11 @@ async def test_limited_data_of_one_car_pause_these_alone(
     simulator.set("car.Ada", "asleep")
     await home.run(120)
     asleep = usage.by_status["eu.vehicle_data 200"]
-    await home.run(HOUR)
+    await home.skip(HOUR)
     assert usage.by_status["eu.vehicle_data 200"] == asleep
     assert usage.by_status[RATE_LIMITED] == 1
     assert status_of(entry) == "operational"
-    await home.run(HOUR)
+    await home.skip(HOUR)
     assert usage.by_status["eu.vehicle_data 200"] > asleep
     assert_no_errors(caplog)
 

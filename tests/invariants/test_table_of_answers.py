@@ -23,6 +23,7 @@ from .repairs import assert_only_repair, repairs
 FAILS = "outage"
 FINE = "operational"
 ACCOUNT = "account_problem"
+UPTIME = "sensor.tesla_cloud_uptime_30_days"
 
 TESLA = tuple(provider for provider in PROVIDERS if provider not in SERVICES)
 
@@ -293,6 +294,9 @@ async def test_at_the_first_start_and_at_a_restart(
     await home.restart(entry)
     after = home.states()
     gone = {one for one in before if before[one] != after[one]}
+    if before[UPTIME] == "unknown":
+        # The hour after which it is known may be over at any moment.
+        gone.discard(UPTIME)
     # Unknown after a restart: whether a car is online, and whether calls work.
     assert gone <= {
         f"binary_sensor.{car}_{what}"
@@ -323,7 +327,7 @@ async def check_repairs(
     # A single account error may pass: it counts when repeated after the pause.
     expected = {case.repair} if case.repair and not account else set()
     assert set(repairs(home)) == expected
-    await home.run(1200)
+    await home.skip(1200)
     if case.repair is None:
         assert repairs(home) == {}
     else:

@@ -102,7 +102,7 @@ async def test_without_credits_cached_data_are_shown(
     simulator.teslemetry.credits = 0
     entry = await provider_entry(home.hass, simulator, "teslemetry")
     await home.set_up_operational(entry)
-    await home.run(4 * HOUR)
+    await home.skip(4 * HOUR)
     assert status_of(entry) == "operational"
     # Once an hour it is checked whether there are credits again.
     assert 2 <= simulator.usage.count("teslemetry.refresh") <= 12

@@ -44,6 +44,7 @@ from .flow_steps import (
     submit,
     suggested_values,
 )
+from .repository_files import strings, translations
 
 HERE = "https://home.example.org"
 DOMAIN_NAME = "home.example.org"
@@ -270,6 +271,7 @@ async def test_home_assistant_shows_the_key_itself(
         ({"eu.api": '400 {"error":"invalid domain"}'}, "registration_refused", False),
         ({"eu.api": '403 {"error":"forbidden"}'}, "application_not_allowed", False),
         ({"eu.api": "retry-after:60"}, "rate_limited", True),
+        ({"eu.api": "reset"}, "cut_off", True),
     ],
 )
 async def test_a_registration_that_fails(
@@ -287,6 +289,9 @@ async def test_a_registration_that_fails(
     assert form["step_id"] == "fleet_register"
     assert form["errors"] == {"base": error}
     assert ("anyway" in fields(form)) is may_pass
+    # An error that quotes the answer has one to quote.
+    text = dict(strings(translations("en")))[f"config.error.{error}"]
+    assert "{said}" not in text or (form["description_placeholders"] or {})["said"]
     simulator.apply(dict.fromkeys(conditions, "ok"))
     page = await submit(hass, form, **({"anyway": False} if may_pass else {}))
     assert (await sign_in(page))["type"] is FlowResultType.CREATE_ENTRY

@@ -296,10 +296,8 @@ class FleetSteps(CertificateSteps):
             step_id=step_id,
             data_schema=schema,
             errors=check.form_errors(schema),
-            description_placeholders={
-                "said": escape_markdown(check.message or "-"),
-                **placeholders,
-            },
+            # Only errors show the message, and these are plain text.
+            description_placeholders={"said": check.message, **placeholders},
         )
 
     # After the sign-in

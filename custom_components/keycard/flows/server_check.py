@@ -321,6 +321,9 @@ def _check_registration(call: ApiCall, key: PrivateKey) -> ConnectionCheck:
         if registered.lower() == public_key_hex(key):
             return ConnectionCheck()
         return ConnectionCheck(error="registered_with_another_key")
+    if call.answer.status is None and call.answer.failure is not None:
+        check = _FAILURES.get(call.answer.failure, _SERVER_ERROR)
+        return replace(check, can_override=True)
     reason = classify(RequestType.CALL, call.answer).reason
     if reason in _REGISTRATION_REASONS:
         return _REGISTRATION_REASONS[reason]

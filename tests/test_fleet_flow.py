@@ -271,7 +271,7 @@ async def test_home_assistant_shows_the_key_itself(
         ({"eu.api": '400 {"error":"invalid domain"}'}, "registration_refused", False),
         ({"eu.api": '403 {"error":"forbidden"}'}, "application_not_allowed", False),
         ({"eu.api": "retry-after:60"}, "rate_limited", True),
-        ({"eu.api": "reset"}, "cut_off", True),
+        ({"eu.api": "refuse"}, "cut_off", True),
     ],
 )
 async def test_a_registration_that_fails(

@@ -33,8 +33,10 @@ class CertificateAuthority:
         self.ca_file.write_bytes(
             self._certificate.public_bytes(serialization.Encoding.PEM)
         )
-        self._unknown_authority_context = self._issue(
-            ("gateway.invalid",), *_unknown_authority("Unknown authority")
+        # A server may start while the disk is full.
+        self._local_file = self._sign(_LOCAL_NAMES, self._key, self._certificate)
+        self._unknown_authority_context = _server_context(
+            self._sign(("gateway.invalid",), *_unknown_authority("Unknown authority"))
         )
 
     def close(self) -> None:
@@ -59,22 +61,24 @@ class CertificateAuthority:
                 else self._context_for(name)
             )
 
-        context = self._issue(_LOCAL_NAMES, self._key, self._certificate)
+        context = _server_context(self._local_file)
         context.sni_callback = choose
         return context
 
     def _context_for(self, name: str | None) -> ssl.SSLContext:
         names = _LOCAL_NAMES if name is None else (name,)
         if names[0] not in self._contexts:
-            self._contexts[names[0]] = self._issue(names, self._key, self._certificate)
+            file = self._sign(names, self._key, self._certificate)
+            self._contexts[names[0]] = _server_context(file)
         return self._contexts[names[0]]
 
-    def _issue(
+    def _sign(
         self,
         names: tuple[str, ...],
         signer: ec.EllipticCurvePrivateKey,
         issuer: x509.Certificate,
-    ) -> ssl.SSLContext:
+    ) -> Path:
+        """Return the file of a new key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _builder(names[0], key, issuer.subject)
@@ -99,13 +103,16 @@ class CertificateAuthority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ecdh_curve(KEY_EXCHANGE)
-        # No client resumes a session.
-        context.num_tickets = 0
-        context.load_cert_chain(file)
-        file.unlink()
-        return context
+        return file
+
+
+def _server_context(file: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ecdh_curve(KEY_EXCHANGE)
+    # No client resumes a session.
+    context.num_tickets = 0
+    context.load_cert_chain(file)
+    return context
 
 
 class SelfSignedCertificate:

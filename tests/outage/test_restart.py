@@ -8,6 +8,7 @@ import pytest
 from benchmarks.simulated_home import Home, Vehicle
 from benchmarks.simulated_network import OK
 from custom_components.keycard.outage.account import Category
+from custom_components.keycard.outage.evidence import RequestType
 from custom_components.keycard.outage.models import (
     Assessment,
     MissingEvidence,
@@ -77,6 +78,22 @@ def test_a_restart_in_an_outage_is_no_news(
         == event_types(home).count(EventType.ENDED)
         == 1
     )
+
+
+def test_data_that_failed_are_requested_after_a_restart(home: Home) -> None:
+    settle(home, ADA, CY)
+    change(home, {"na.data@model3": "stale"})
+    home.run(SETTLED + 1500)
+    assert status(home) is Status.DEGRADED
+    change(home, {"na.data@model3": OK})
+    home.restart(away=20.0)
+    # They may have been read just before: the next regular poll is late.
+    for key in home.entries[0].next_polls:
+        if key[0] is RequestType.DATA:
+            home.entries[0].next_polls[key] += HOUR
+    home.run(home.monotonic + 300.0)
+
+    assert status(home) is Status.OPERATIONAL
 
 
 def test_intermittent_failures_stay_intermittent_after_a_restart(home: Home) -> None:

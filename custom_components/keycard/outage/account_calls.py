@@ -379,8 +379,10 @@ class AccountCallHealth:
             for vehicle_id, calls in self._calls.items()
         }
 
-    def restore_vehicles(self, stored: dict[str, StoredVehicle]) -> None:
-        """Restore stored data."""
+    def restore_vehicles(
+        self, stored: dict[str, StoredVehicle], monotonic: float
+    ) -> None:
+        """Restore stored data, and schedule calls that show whether data still fail."""
         for vehicle_id, vehicle_data in stored.items():
             calls = self.get_or_create(vehicle_id or None)
             self._activate(vehicle_id)
@@ -388,3 +390,5 @@ class AccountCallHealth:
             calls.intermittent = vehicle_data["flawed"]
             for subsystem in vehicle_data["down"]:
                 calls.trackers[Subsystem(subsystem)].down = True
+            if calls.trackers[Subsystem.DATA].down and not self.third_party:
+                calls.next_data_call = monotonic

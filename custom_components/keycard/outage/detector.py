@@ -537,7 +537,7 @@ class OutageDetector:
             stale_vehicles=self.stale_data.stale_vehicles,
         )
         self._calls.verified = stored["verified"]
-        self._calls.restore_vehicles(stored["cars"])
+        self._calls.restore_vehicles(stored["cars"], monotonic)
         self.account.restore_refusals(stored["account"], monotonic=monotonic, away=away)
         self._token_refresh.down = stored.get("renewals_fail") is True
 

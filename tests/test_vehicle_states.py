@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pytest import Subtests  # noqa: PT013 - the fixture's type has no other home
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -286,59 +287,60 @@ async def test_no_flood(
     assert shown == ON_BY_DEFAULT
 
 
-@pytest.mark.parametrize(
-    ("entity_id", "known", "shown"),
-    [
-        ("cover.ada_windows", {"rear_driver_window_open": True}, "open"),
-        ("cover.ada_windows", {"rear_driver_window_open": None}, "unknown"),
-        ("cover.ada_charge_port", {"port_open": False}, "closed"),
-        ("cover.ada_charge_port", {"port_open": None}, "unknown"),
-        ("climate.ada_cabin_overheat_protection", {"overheat_mode": None}, "unknown"),
-        ("number.ada_charge_limit", {"charge_limit": None}, "unknown"),
-        ("select.ada_seat_heater_front_left", {"seat_heater_left": 2}, "medium"),
-        ("select.ada_seat_heater_front_left", {"seat_heater_left": 4}, "high"),
-        ("select.ada_seat_heater_front_left", {"seat_heater_left": None}, "unknown"),
-        ("select.ada_steering_wheel_heater", {"wheel_heater": 2}, "high"),
-        ("sensor.ada_charging_state", {"charging_state": "NoPower"}, "no_power"),
-        ("sensor.ada_charging_state", {"charging_state": "Calibrating"}, "unknown"),
-        ("sensor.ada_speed", {"speed": 31.0, "shift_state": "d"}, "49.889664"),
-        ("sensor.ada_speed", {"speed": None, "shift_state": None}, "unknown"),
-        ("switch.ada_charging", {"charging_state": "Starting"}, "on"),
-        ("switch.ada_charging", {"charging_state": None}, "unknown"),
-        ("binary_sensor.ada_charger_phases", {"several_phases": True}, "on"),
-        ("binary_sensor.ada_homelink", {"homelink_nearby": True}, "on"),
-        (
-            "device_tracker.ada_destination_location",
-            {"route_latitude": None},
-            "unknown",
-        ),
-        ("sensor.ada_departure", {"charge_schedule": "start_at"}, "unknown"),
-        (
-            "sensor.ada_departure",
-            {"charge_schedule": "depart_by"},
-            "2024-01-09T22:00:00+00:00",
-        ),
-        ("switch.ada_bioweapon_defense_mode", {"bioweapon": True}, "on"),
-        (
-            "switch.ada_steering_wheel_heater",
-            {"wheel_heater": None, "wheel_heater_on": True},
-            "on",
-        ),
-        ("update.ada_software", {"update_status": None}, "off"),
-        ("update.ada_software", {"update_version": None}, "off"),
-    ],
-)
+# Entity, fields of the state, and the state of the entity then.
+OTHER_VALUES: list[tuple[str, dict[str, Any], str]] = [
+    ("cover.ada_windows", {"rear_driver_window_open": True}, "open"),
+    ("cover.ada_windows", {"rear_driver_window_open": None}, "unknown"),
+    ("cover.ada_charge_port", {"port_open": False}, "closed"),
+    ("cover.ada_charge_port", {"port_open": None}, "unknown"),
+    ("climate.ada_cabin_overheat_protection", {"overheat_mode": None}, "unknown"),
+    ("number.ada_charge_limit", {"charge_limit": None}, "unknown"),
+    ("select.ada_seat_heater_front_left", {"seat_heater_left": 2}, "medium"),
+    ("select.ada_seat_heater_front_left", {"seat_heater_left": 4}, "high"),
+    ("select.ada_seat_heater_front_left", {"seat_heater_left": None}, "unknown"),
+    ("select.ada_steering_wheel_heater", {"wheel_heater": 2}, "high"),
+    ("sensor.ada_charging_state", {"charging_state": "NoPower"}, "no_power"),
+    ("sensor.ada_charging_state", {"charging_state": "Calibrating"}, "unknown"),
+    ("sensor.ada_speed", {"speed": 31.0, "shift_state": "d"}, "49.889664"),
+    ("sensor.ada_speed", {"speed": None, "shift_state": None}, "unknown"),
+    ("switch.ada_charging", {"charging_state": "Starting"}, "on"),
+    ("switch.ada_charging", {"charging_state": None}, "unknown"),
+    ("binary_sensor.ada_charger_phases", {"several_phases": True}, "on"),
+    ("binary_sensor.ada_homelink", {"homelink_nearby": True}, "on"),
+    (
+        "device_tracker.ada_destination_location",
+        {"route_latitude": None},
+        "unknown",
+    ),
+    ("sensor.ada_departure", {"charge_schedule": "start_at"}, "unknown"),
+    (
+        "sensor.ada_departure",
+        {"charge_schedule": "depart_by"},
+        "2024-01-09T22:00:00+00:00",
+    ),
+    ("switch.ada_bioweapon_defense_mode", {"bioweapon": True}, "on"),
+    (
+        "switch.ada_steering_wheel_heater",
+        {"wheel_heater": None, "wheel_heater_on": True},
+        "on",
+    ),
+    ("update.ada_software", {"update_status": None}, "off"),
+    ("update.ada_software", {"update_version": None}, "off"),
+]
+
+
 @pytest.mark.usefixtures("as_recorded", "every_entity")
 async def test_other_values(
-    hass: HomeAssistant,
-    account: MockConfigEntry,
-    entity_id: str,
-    known: dict[str, Any],
-    shown: str,
+    hass: HomeAssistant, account: MockConfigEntry, subtests: Subtests
 ) -> None:
-    show_state(car_of(account, "Ada"), **known)
-    await hass.async_block_till_done()
-    assert state_of(hass, entity_id).state == shown
+    car = car_of(account, "Ada")
+    recorded = car.data.state
+    for entity_id, known, shown in OTHER_VALUES:
+        with subtests.test(entity_id=entity_id, known=known):
+            show_state(car, **known)
+            await hass.async_block_till_done()
+            assert state_of(hass, entity_id).state == shown
+        show_state(car, **{name: getattr(recorded, name) for name in known})
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,11 @@ async def simulator(
 
 
 @pytest.fixture(autouse=True)
-def services(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use the simulator to exchange tokens of third parties."""
+def services(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the simulator of a test to exchange tokens of third parties."""
+    if "simulator" not in request.fixturenames:
+        return
+    simulator: Simulator = request.getfixturevalue("simulator")
     url = f"{simulator.urls['teslemetry']}/oauth/token"
     service = replace(SERVICES["teslemetry"], exchange_url=url)
     monkeypatch.setitem(SERVICES, "teslemetry", service)

@@ -73,7 +73,7 @@ async def test_the_log_of_all_features_contains_no_secrets(
     simulator.cars["Ada"].drive()
     await home.run(1300)
     simulator.remove_car("Cy")
-    await home.run(2 * 3600)
+    await home.skip(2 * 3600)
     assert "lock.cy_lock" not in home.states()
     assert (entry.data["token"] != token) is (provider == "fleet")
     await home.restart(entry)
@@ -86,10 +86,12 @@ async def test_the_log_of_all_features_contains_no_secrets(
         private |= {car.vin.lower(), str(car.id)}
         private |= {f"{car.home_position[0]:.3f}", f"{car.home_position[1]:.3f}"}
     assert home.states()["lock.model_3_lock"] != "unavailable"
+    logged = [(record.name, record.getMessage()) for record in caplog.records]
     messages = [
-        (record.name, record.getMessage())
-        for record in caplog.records
-        if any(secret in record.getMessage().lower() for secret in private)
+        (name, message)
+        for name, message in logged
+        for lower in [message.lower()]
+        if any(secret in lower for secret in private)
     ]
     assert any(record.name.startswith(loggers[0]) for record in caplog.records)
     assert any(record.name.startswith(loggers[1]) for record in caplog.records)

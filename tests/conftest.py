@@ -85,7 +85,6 @@ LONG_TESTS = (
     "tests/invariants/test_random_faults.py",
     "tests/test_peers_benchmark.py",
     "tests/test_fault_matrix_benchmark.py",
-    "tests/invariants/test_added_and_removed_vehicles.py::test_a_car_is_removed_after",
     "tests/invariants/test_bills_are_the_users.py",
     "tests/outage/test_external_data.py::test_a_month_of_ordinary_life",
     "tests/invariants/test_every_command.py",

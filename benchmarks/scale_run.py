@@ -40,8 +40,8 @@ from .month_run import INSTALL as INTEGRATIONS, REGION, Install
 MINUTE = 60.0
 # Seconds to simulate before the hour: the first calls belong to the set-up.
 SETTLING = 300.0
-# The simulator answers all vehicles in this process.
-SETTLE_TIMEOUT = 300.0
+# The simulator answers all vehicles in this process, perhaps on a busy machine.
+SETTLE_TIMEOUT = 1800.0
 
 # Whether a callback belongs to the simulator or the harness, not to Home Assistant.
 _OUTSIDE: ContextVar[bool] = ContextVar("outside", default=False)

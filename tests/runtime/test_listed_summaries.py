@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from math import inf
+from math import ceil, inf
 from random import Random
 from typing import Any
 from unittest.mock import Mock
@@ -14,14 +14,21 @@ from homeassistant.core import HomeAssistant
 from custom_components.keycard.outage.account import AccountStatus
 from custom_components.keycard.outage.detector import OutageDetector
 from custom_components.keycard.runtime import vehicle_poller
-from custom_components.keycard.runtime.vehicle_poller import CallType, VehiclePoller
+from custom_components.keycard.runtime.vehicle_poller import (
+    JITTER,
+    CallType,
+    VehiclePoller,
+)
 from custom_components.keycard.transport.cloud import FleetClient
 from custom_components.keycard.transport.http import HttpResult
 from custom_components.keycard.transport.result import ApiCall
 from custom_components.keycard.vehicle.poll_schedule import (
     DEFAULT_PACE,
+    INTERVALS,
     SUMMARY_INTERVAL,
     TURN_INTERVAL,
+    DataPollSchedule,
+    Pace,
     next_turns,
     turn_due_at,
 )
@@ -76,6 +83,9 @@ class ManualTimer:
     def async_schedule(self, delay: float) -> None:
         self.expires_at = self._polls.monotonic + max(0.0, delay)
 
+    def async_cancel(self) -> None:
+        self.expires_at = inf
+
     def expire(self) -> None:
         self.expires_at = inf
         self._action()
@@ -98,6 +108,10 @@ class Polls:
         self.requests: Counter[str] = Counter()
         self.by_vehicle: Counter[str | None] = Counter()
         self.unsteady: set[str] = set()
+        self.expired = 0
+        """Number of timers that expired."""
+
+        self.pace = DEFAULT_PACE
         self.list_works = True
         detector = Mock(spec=OutageDetector, third_party=third_party)
         detector.calls_steady = lambda vin: vin not in self.unsteady
@@ -114,7 +128,7 @@ class Polls:
             get_vehicle=self.vehicles.__getitem__,
             on_call=Mock(),
             on_slow_call=Mock(),
-            pace=lambda: DEFAULT_PACE,
+            pace=lambda: self.pace,
             interval_factor=lambda: 1.0,
             random=Random(1),
         )
@@ -147,6 +161,7 @@ class Polls:
         """Let time pass, and count the requests anew."""
         self.requests.clear()
         self.by_vehicle.clear()
+        self.expired = 0
         end = self.monotonic + seconds
         while True:
             timer = min(self.timers, key=lambda timer: timer.expires_at)
@@ -154,6 +169,7 @@ class Polls:
                 break
             self.monotonic = max(self.monotonic, timer.expires_at)
             timer.expire()
+            self.expired += 1
         self.monotonic = end
 
 
@@ -168,6 +184,8 @@ def test_few_requests_for_many_vehicles(
     assert polls.requests[CallType.SUMMARY] <= 60 * most
     # The good answer of a call for a vehicle counts for ten minutes.
     assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 7
+    # A list postpones the summaries of its vehicles without a timer of each.
+    assert polls.expired <= 2 * polls.requests.total() + 120
 
 
 def test_requests_for_data_count_as_turns(
@@ -184,6 +202,27 @@ def test_requests_for_data_count_as_turns(
     # Fewer than 14 in each minute, though the data of all come at the same time.
     assert polls.requests[CallType.SUMMARY] <= 790
     assert min(polls.by_vehicle[vin] for vin in polls.vehicles) >= 7
+
+
+def test_another_pace_takes_effect_within_a_minute(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = Polls(hass, monkeypatch, 10)
+    # Otherwise the intervals would grow, as the data stay the same.
+    monkeypatch.setattr(DataPollSchedule, "record_result", Mock())
+    for vin, vehicle in polls.vehicles.items():
+        vehicle.state = VehicleState(
+            vin=vin, year=2022, presence=ConnectivityState.ONLINE, shift_state="d"
+        )
+    polls.run(3 * HOUR)
+    driving = INTERVALS[polls.pace].driving
+    assert polls.requests[CallType.DATA] <= 10 * 3 * HOUR / driving
+    fresher = INTERVALS[Pace.FRESHER].driving * (1 + JITTER)
+    while polls.requests[CallType.DATA]:
+        polls.run(ceil(fresher))
+    polls.pace = Pace.FRESHER
+    polls.run(60)
+    assert polls.requests[CallType.DATA] == 10
 
 
 @pytest.mark.parametrize("number", [1, 5])

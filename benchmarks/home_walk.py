@@ -27,10 +27,10 @@ from rich.markup import escape
 from harness.clock import OffsetClock, install
 
 from .processes import run_each
-from .walk_steps import Step, parse_step, random_homes, random_steps
 
 if TYPE_CHECKING:
     from .walk_run import Walk, WalkResult
+    from .walk_steps import Step
 
 WALK_TIMEOUT = 1200.0
 LINE_INTERVAL = 30.0
@@ -66,16 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     install(clock)
     # Each process would take its time to import Home Assistant.
     module = import_module("benchmarks.walk_run")
+    steps_module = import_module("benchmarks.walk_steps")
     walker = _Walker(console, lambda walk: module.run_walk(walk, clock), options.jobs)
 
     def make(number: int) -> tuple[int, Walk]:
         random = Random(number)
-        homes = random_homes(random)
+        homes = steps_module.random_homes(random)
         if options.replay:
             lines = options.replay.read_text().splitlines()
-            steps = tuple(parse_step(line) for line in lines if line.strip())
+            steps = tuple(
+                steps_module.parse_step(line) for line in lines if line.strip()
+            )
         else:
-            steps = random_steps(homes, options.steps, random)
+            steps = steps_module.random_steps(homes, options.steps, random)
         return number, module.Walk(homes=homes, steps=steps)
 
     seconds = 120.0 if options.hours is None else options.hours * 3600.0

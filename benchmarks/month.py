@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from custom_components.keycard.cost.pricing import Charge
-from harness.clock import OffsetClock, install
 from harness.progress import track
 
 from .bounds import report_misses
@@ -30,8 +29,6 @@ DAY_TIMEOUT = 1800.0  # seconds until a day of one of the runs is over
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print and compare; return the exit status."""
     options = _parse(arguments)
-    if options.play:
-        return _run(options)
     console = Console(soft_wrap=True)
     keycard, peer = simulate(console, options.days, options.work_state)
     console.print(comparison_table(keycard, peer, options.work_state))
@@ -47,8 +44,7 @@ def simulate(
             _Run(
                 stack.enter_context(
                     start_module(
-                        *("benchmarks.month", "--play", name, "--days", days),
-                        *("--work-state", work_state.value),
+                        *("benchmarks.month_play", name, work_state.value, days),
                     )
                 )
             )
@@ -70,25 +66,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=WorkState.GUARDED,
         help="state of the car at work: online in sentry mode, or asleep",
     )
-    parser.add_argument("--play", choices=(KEYCARD, PEER), help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
-
-
-def _run(options: argparse.Namespace) -> int:
-    """Simulate one integration; print a line after each day, then the result."""
-    clock = OffsetClock()
-    install(clock)
-    from .month_run import run_month  # noqa: PLC0415 - after the clock is installed
-
-    result = run_month(
-        options.play,
-        options.work_state,
-        options.days,
-        clock,
-        on_day=lambda: print(flush=True),
-    )
-    print(result.to_json(), flush=True)
-    return 0
 
 
 class _Run:

@@ -192,6 +192,9 @@ class CheckedHome:
         self._log = log
         self._outage_seen: set[str] = set()
         self._notices: dict[str, list[str]] = {}
+        self._unseen: tuple[str, ...] = ()
+        """What may have come before the first notice of an entity."""
+
         self._locked: dict[str, list[tuple[float, bool]]] = {}
         self._texts = json.loads((COMPONENT / "translations" / "en.json").read_text())
 
@@ -261,8 +264,9 @@ class CheckedHome:
             written.rename(storage)
         self._check_files()
         # A notice may come before anybody listens.
+        self._unseen = ("restart",)
         for notices in self._notices.values():
-            notices.append("restart")
+            notices.extend(self._unseen)
         await self.environment.time_control.run_task(self.instance.start(), 120.0)
         self._attach()
 
@@ -298,7 +302,9 @@ class CheckedHome:
         """Start a command, None if there is no entity for it."""
         domain, service, key = ACTIONS[action]
         entity_id = self.environment.vehicle_entity(domain, name, key)
-        if entity_id is None or self.instance.hass.states.get(entity_id) is None:
+        state = self.instance.hass.states.get(entity_id) if entity_id else None
+        # Home Assistant sends nothing to the entities of an unloaded entry.
+        if state is None or state.state == STATE_UNAVAILABLE:
             return None
         car = self.simulator.cars[name]
         car.advance()
@@ -350,6 +356,8 @@ class CheckedHome:
 
     @callback
     def _handle_state(self, event: Event[EventStateChangedData]) -> None:
+        if not self.instance.is_running:
+            return
         entity_id, new = event.data["entity_id"], event.data["new_state"]
         old = event.data["old_state"]
         entity = er.async_get(self.instance.hass).async_get(entity_id)
@@ -366,7 +374,7 @@ class CheckedHome:
             return
         notice = new.attributes.get("notice")
         if old.state != new.state and notice in {"take", "all_clear"}:
-            notices = self._notices.setdefault(entity_id, [])
+            notices = self._notices.setdefault(entity_id, list(self._unseen))
             if notices[-1:] == [notice] or (not notices and notice == "all_clear"):
                 self.report("told once", f"{notice} after {notices[-3:]}")
             notices.append(str(notice))

@@ -7,6 +7,7 @@ the wall clock of Home Assistant can be wrong.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
+import sys
 import time
 from typing import Self, override
 
@@ -57,8 +58,10 @@ def install(clock: OffsetClock) -> None:
     """Make this process use the clock.
 
     Call it before Home Assistant, aiohttp and other modules that keep references to
-    functions of the time module are imported.
+    functions of the time module are imported. Raise RuntimeError if it is too late.
     """
+    if "aiohttp" in sys.modules:
+        raise RuntimeError("aiohttp was imported before the clock was installed")
     vars(time).update(time=clock.time, monotonic=clock.monotonic)
 
     from homeassistant import util  # noqa: PLC0415 - reads the clock when imported

@@ -130,6 +130,11 @@ class HomeAssistantInstance:
             raise HarnessError("Home Assistant does not run")
         return self._hass
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether Home Assistant runs."""
+        return self._hass is not None
+
     def configure(
         self,
         region: str,

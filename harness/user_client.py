@@ -73,7 +73,8 @@ async def set_up(
     choices = iter(MENU_OPTIONS[home.provider])
     cars = iter(home.cars)
     result = await client.start(DOMAIN)
-    for _ in range(MAX_STEPS):
+    # Cars that are only watched have a form each.
+    for _ in range(MAX_STEPS + len(home.cars)):
         kind = result["type"]
         if kind == "create_entry":
             return _entry_id(result)

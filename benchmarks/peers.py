@@ -89,8 +89,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         *("--minutes", "-m"),
         type=float,
-        default=25.0,
-        help="time after which no further run begins, but those of a month (25)",
+        default=60.0,
+        help="time after which no further run begins, but those of a month (60)",
     )
     parser.add_argument(
         "--days", type=int, default=7, help="days of each month; 0 for none (7)"

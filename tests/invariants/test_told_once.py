@@ -289,3 +289,16 @@ async def test_texts_follow_the_language(
     await home.run(180)
     assert notices.only("take")["title"] == "Nimm Karte und Funkschlüssel mit"
     assert "den Funkschlüssel für Cy mit." in notices.only("take")["text"]
+
+
+async def test_a_restart_while_data_recover_ends_soon(
+    home: HomeUnderTest, compatible_entry: MockConfigEntry
+) -> None:
+    entry = await home.set_up_operational(compatible_entry)
+    home.simulator.set("eu.data", "500 busy")
+    await home.until(lambda: status_of(entry) == "degraded", 1800)
+    home.simulator.set("eu.data", "ok")
+    data = home.simulator.usage.count("vehicle_data")
+    await home.until(lambda: home.simulator.usage.count("vehicle_data") > data, 1800)
+    await home.restart(entry)
+    assert await home.until(lambda: status_of(entry) == "operational", 600) < 300

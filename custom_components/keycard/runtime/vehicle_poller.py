@@ -33,7 +33,13 @@ from ..vehicle.poll_schedule import (
     turn_due_at,
 )
 from ..vehicle.product_list import parse_products
-from ..vehicle.state import JsonObject, VehicleState, has_data, unwrap_response
+from ..vehicle.state import (
+    ConnectivityState,
+    JsonObject,
+    VehicleState,
+    has_data,
+    unwrap_response,
+)
 from ..vehicle.third_party_cache import ThirdPartyCache
 from ..vehicle.vehicle import Vehicle
 
@@ -66,6 +72,7 @@ class CallType(StrEnum):
         return RequestType.DATA if self in _DATA_CALLS else RequestType.CALL
 
 
+_MAYBE_ONLINE = frozenset({ConnectivityState.ONLINE, ConnectivityState.UNKNOWN})
 _DATA_CALLS = frozenset({CallType.DATA, CallType.REFRESH})
 
 
@@ -472,9 +479,12 @@ class VehiclePoller:
             self._async_create_task(self._async_call(CallType.PRODUCTS, None))
         elif subsystem is Subsystem.API:
             self._async_create_task(self._async_confirm_summary(vin))
-        elif (polls := self._vehicles.get(vin)) and self._get_vehicle(vin).online:
-            polls.schedule.request(monotonic)
-            self._schedule_vehicle(vin, polls)
+        elif (polls := self._vehicles.get(vin)) is not None:
+            state = self._get_vehicle(vin).state
+            # After a restart it is not yet known whether the vehicle is online.
+            if state is not None and state.presence in _MAYBE_ONLINE:
+                polls.schedule.request(monotonic)
+                self._schedule_vehicle(vin, polls)
 
     def _jitter(self) -> float:
         return 1 + self._random.uniform(0, JITTER)

@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 # Seconds between two lines where the output is no terminal.
 LINE_INTERVAL = 30.0
+# Share of the whole work from which on the rest is estimated.
+_FIRST_ESTIMATE = 0.02
 
 
 def track[T](
@@ -45,12 +47,18 @@ def track[T](
             if not console.is_terminal and now - shown_at >= LINE_INTERVAL:
                 shown_at = now
                 if done < total:
-                    console.print(f"{what}: {done} of {total}, {left}")
+                    count = f"{what}: {done} of {total}"
+                    console.print(f"{count}, {left}" if left else count)
             yield result
 
 
 def time_left(elapsed: float, completed: float) -> str:
-    """Return the estimated time left; `completed` is the share of the whole work."""
+    """Return the estimated time left; `completed` is the share of the whole work.
+
+    It is empty at first: results of parallel processes come late, and then many.
+    """
+    if completed < _FIRST_ESTIMATE:
+        return ""
     seconds = max(0.0, elapsed / completed - elapsed)
     if seconds < 90:
         return f"about {seconds:.0f} s left"

@@ -1,5 +1,6 @@
 """Long runs say how long the rest takes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 import sys
@@ -41,6 +42,7 @@ def test_the_time_left() -> None:
     assert progress.time_left(elapsed=10.0, completed=0.25) == "about 30 s left"
     assert progress.time_left(elapsed=60.0, completed=0.1) == "about 9 min left"
     assert progress.time_left(elapsed=60.0, completed=1.0001) == "about 0 s left"
+    assert progress.time_left(elapsed=60.0, completed=0.0005) == ""
 
 
 def test_lines_are_rare_and_the_last_result_needs_none(clock: Clock) -> None:
@@ -51,6 +53,20 @@ def test_lines_are_rare_and_the_last_result_needs_none(clock: Clock) -> None:
         "years: 31 of 70, about 38 s left",
         "years: 61 of 70, about 9 s left",
     ]
+
+
+def test_the_first_of_many_results_is_no_estimate(clock: Clock) -> None:
+    console, file = output()
+    clock.now = 0.0
+    for _ in progress.track(console, "homes", iter_late(clock), 1000):
+        pass
+    assert file.getvalue().splitlines() == ["homes: 1 of 1000"]
+
+
+def iter_late(clock: Clock) -> Iterator[int]:
+    """Yield a result after a minute, and the others at once."""
+    clock.now += 60.0
+    yield from range(1000)
 
 
 @dataclass

@@ -229,6 +229,9 @@ class Walker:
 
     async def _power_cut(self, _step: Step) -> None:
         self.disturb()
+        if self.checked.disk_full:
+            # What is stored may be an outage that has ended.
+            self.checked.expect_outage()
         await self.checked.restart(power_cut=True)
         self.checked.check()
 
@@ -291,7 +294,7 @@ class Walker:
         await self.checked.run_task(entries.async_reload(entry.entry_id))
 
     async def _entity(self, step: Step) -> None:
-        """Disable an entity, or enable it; then the entry is reloaded in 30 s."""
+        """Disable an entity, or enable it and reload the entry."""
         domain, key = step.value.split(".")
         entity_id = self.checked.environment.vehicle_entity(domain, step.subject, key)
         registry = er.async_get(self.hass)
@@ -301,6 +304,11 @@ class Walker:
         self.disturb()
         disabled_by = USER if entity.disabled_by is None else None
         registry.async_update_entity(entity.entity_id, disabled_by=disabled_by)
+        entries = self.hass.config_entries
+        entry = entries.async_get_entry(entity.config_entry_id)
+        if disabled_by is None and entry.state is ConfigEntryState.LOADED:
+            # Home Assistant does so in 30 s.
+            await self.checked.run_task(entries.async_reload(entry.entry_id))
 
     async def _sign_in(self, step: Step) -> None:
         """Enter the token where Keycard asks for a new one."""

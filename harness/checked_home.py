@@ -192,6 +192,7 @@ class CheckedHome:
         self._log = log
         self._outage_seen: set[str] = set()
         self._notices: dict[str, list[str]] = {}
+        self._noticed_cars: dict[str, frozenset[str]] = {}
         self._unseen: tuple[str, ...] = ()
         """What may have come before the first notice of an entity."""
 
@@ -352,6 +353,10 @@ class CheckedHome:
             self.report("no unproven state", f"{pressed}: {key} lacks {missing}")
         return key
 
+    def expect_outage(self) -> None:
+        """Let keys be shown until an end of an outage is seen."""
+        self._outage_seen.update(self.homes)
+
     # Checks
 
     @callback
@@ -375,8 +380,14 @@ class CheckedHome:
         notice = new.attributes.get("notice")
         if old.state != new.state and notice in {"take", "all_clear"}:
             notices = self._notices.setdefault(entity_id, list(self._unseen))
-            if notices[-1:] == [notice] or (not notices and notice == "all_clear"):
+            cars = frozenset(new.attributes.get("keys") or ())
+            # A car that is added needs a key, too.
+            is_repeated = notices[-1:] == [notice] and not (
+                cars - self._noticed_cars.get(entity_id, cars)
+            )
+            if is_repeated or (not notices and notice == "all_clear"):
                 self.report("told once", f"{notice} after {notices[-3:]}")
+            self._noticed_cars[entity_id] = cars
             notices.append(str(notice))
 
     async def _check_at_timer(self) -> None:

@@ -394,6 +394,8 @@ class Walker:
         await checked.check_diagnostics()
         for home in self.homes.values():
             await self._unload(Step(kind="unload", subject=home.name))
+        # A request that was under way may still arrive.
+        await checked.run(1.0)
         before = self.simulator.usage.by_endpoint.total()
         await checked.run(300.0)
         if self.simulator.usage.by_endpoint.total() > before:

@@ -303,7 +303,7 @@ class Walker:
             return
         self.disturb()
         disabled_by = USER if entity.disabled_by is None else None
-        registry.async_update_entity(entity.entity_id, disabled_by=disabled_by)
+        await self._set_disabled([entity.entity_id], disabled_by)
         entries = self.hass.config_entries
         entry = entries.async_get_entry(entity.config_entry_id)
         if disabled_by is None and entry.state is ConfigEntryState.LOADED:
@@ -379,7 +379,7 @@ class Walker:
             checked.phone.status = 201
         for name in self.simulator.cars:
             self.simulator.set(f"car.{name}", "online")
-        self._enable_entities()
+        await self._set_disabled(self._disabled_entities(), None)
         # They are reloaded, also if that was asked for before an unload.
         await checked.run(RELOAD_AFTER_UPDATE_DELAY + 5.0)
         for home in self.homes.values():
@@ -403,11 +403,25 @@ class Walker:
         if tasks := checked.leftover_tasks():
             checked.report("no leak of errors", f"after unload: {tasks}")
 
-    def _enable_entities(self) -> None:
+    def _disabled_entities(self) -> list[str]:
+        """Return the entities that the user has disabled."""
+        return [
+            entity.entity_id
+            for entity in er.async_get(self.hass).entities.values()
+            if entity.platform == DOMAIN and entity.disabled_by is USER
+        ]
+
+    async def _set_disabled(
+        self, entity_ids: Sequence[str], disabled_by: er.RegistryEntryDisabler | None
+    ) -> None:
+        """Disable or enable entities, as a task that ends with Home Assistant."""
         registry = er.async_get(self.hass)
-        for entity in list(registry.entities.values()):
-            if entity.platform == DOMAIN and entity.disabled_by is USER:
-                registry.async_update_entity(entity.entity_id, disabled_by=None)
+
+        async def update() -> None:
+            for entity_id in entity_ids:
+                registry.async_update_entity(entity_id, disabled_by=disabled_by)
+
+        await self.checked.run_task(update())
 
     def _ailing(self, home: Home) -> bool:
         if self.checked.status(home) != "operational":

@@ -34,6 +34,8 @@ RECOVERY = 1800.0
 CLEARING = 900.0
 # A car that was used stays awake for so long, and its data are read meanwhile.
 USED_SECONDS = 2700.0
+# A clock that was set back makes stored states younger by so much.
+CLOCK_SECONDS = 86400.0
 _REAUTH = ("401", "403", "412", "421")
 _TESLA = ("status", "api", "data", "commands")
 
@@ -222,16 +224,21 @@ class Walker:
             case "plug" if car.route is None:
                 car.plug()
 
+    def _expect_old_storage(self) -> None:
+        if self.checked.disk_full:
+            # What is stored may be an outage that has ended.
+            self.checked.expect_outage()
+            self._failed_at = self.checked.now
+
     async def _restart(self, _step: Step) -> None:
         self.disturb()
+        self._expect_old_storage()
         await self.checked.restart()
         self.checked.check()
 
     async def _power_cut(self, _step: Step) -> None:
         self.disturb()
-        if self.checked.disk_full:
-            # What is stored may be an outage that has ended.
-            self.checked.expect_outage()
+        self._expect_old_storage()
         await self.checked.restart(power_cut=True)
         self.checked.check()
 
@@ -257,6 +264,8 @@ class Walker:
 
     async def _clock(self, step: Step) -> None:
         self.disturb()
+        # States that are stored meanwhile seem to be younger or older than they are.
+        self.checked.trust_seconds = CLOCK_SECONDS
         clock = self.checked.clock
         seconds = (
             -clock.wall_clock_error if step.value == "right" else float(step.value)

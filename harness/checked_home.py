@@ -26,7 +26,12 @@ from typing import Any, override
 from homeassistant.components.repairs import DOMAIN as REPAIRS, RepairsFlowManager
 from homeassistant.components.repairs.models import RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import (
+    EVENT_STATE_CHANGED,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
 from homeassistant.core import Event, EventStateChangedData, callback
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
@@ -311,11 +316,13 @@ class CheckedHome:
         car.advance()
         ambiguous = self.forget_commands(name, action)
         awake, asleep = LIMITS.get(action, OTHER_LIMITS)
+        # After a restart it is unknown whether the car is awake: it is woken, too.
+        known_online = self.shown("binary_sensor", name, "online") == STATE_ON
         pressed = PressedCommand(
             car=car,
             action=action,
             pressed_at=self.now,
-            limit=awake if car.connectivity == "online" else asleep,
+            limit=awake if car.connectivity == "online" and known_online else asleep,
             late_cloud=car.signing == "off"
             or any("late" in one for one in self.simulator.conditions.values()),
             executed_before=car.executed[REQUEST_COMMANDS[action]],
@@ -550,8 +557,10 @@ class CheckedHome:
             self.report("outage entities never unavailable", seen)
         if seen_state.reauth and not self.reauth_allowed:
             self.report("reauth on proof only", f"while {seen_state.status}")
-        if seen_state.status in OUTAGES and seen_state.repairs:
-            self.report("the right party is blamed", f"repairs {seen_state.repairs}")
+        # The certificate of the user's own server has nothing to do with Tesla.
+        repairs = set(seen_state.repairs) - _CERTIFICATE_ISSUES
+        if seen_state.status in OUTAGES and repairs:
+            self.report("the right party is blamed", f"repairs {sorted(repairs)}")
 
     def check_log(self) -> None:
         """Check what was logged, and forget it."""

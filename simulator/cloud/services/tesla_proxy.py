@@ -140,7 +140,8 @@ class TeslaProxy:
             return _error(412 if self.uses_2026_status_codes else 500, NOT_PAIRED)
         except TeslaFleetMessageFault as err:
             return self._fault_reply(getattr(err, "code", None) or 0)
-        except TimeoutError:
+        except TimeoutError, ValueError:
+            # The library computes the expiry by the wall clock, which may be set back.
             return _error(500, TIMED_OUT)
         return _result(result)
 

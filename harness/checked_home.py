@@ -199,7 +199,7 @@ class CheckedHome:
         self._notices: dict[str, list[str]] = {}
         self._noticed_cars: dict[str, frozenset[str]] = {}
         self._unseen: tuple[str, ...] = ()
-        """What may have come before the first notice of an entity."""
+        """Records before the first notice of an entity that was seen."""
 
         self._locked: dict[str, list[tuple[float, bool]]] = {}
         self._texts = json.loads((COMPONENT / "translations" / "en.json").read_text())

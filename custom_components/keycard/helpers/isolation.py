@@ -38,38 +38,36 @@ class isolated:  # noqa: N801 - used like a function
         """Log an error, and return whether it ends here."""
         if not isinstance(error, Exception):
             return False
-        log_error(self._what)
+        _log_error(self._what)
         return True
 
 
-class RepeatedIsolation:
+class RepeatedIsolation(isolated):
     """Isolate a part that may fail again and again, and log only the first error."""
 
     def __init__(self, what: str) -> None:
         """Initialize; `what` is the name of the part."""
-        self._what = what
+        super().__init__(what)
         self._failing = False
 
-    def __enter__(self) -> None:
-        """Begin the part."""
-
+    @override
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         error: BaseException | None,
-        _trace: TracebackType | None,
+        trace: TracebackType | None,
     ) -> bool:
         """Log the first error since the part last worked; return whether it ends."""
-        if error is not None and not isinstance(error, Exception):
-            return False
-        if error is not None and not self._failing:
-            log_error(self._what)
-        self._failing = error is not None
-        return self._failing
+        if error is None:
+            self._failing = False
+        elif isinstance(error, Exception):
+            was_failing, self._failing = self._failing, True
+            if was_failing:
+                return True
+        return super().__exit__(kind, error, trace)
 
 
-def log_error(what: str) -> None:
-    """Log the current exception of a part without secrets."""
+def _log_error(what: str) -> None:
     redacted = redact(traceback.format_exc())
     # The exception itself may contain a VIN.
     _LOGGER.log(logging.ERROR, "Error in %s: %s", what, redacted)
@@ -87,9 +85,7 @@ class IsolatedCoordinator[DataT](DataUpdateCoordinator[DataT]):
 
         @callback
         def update() -> None:
-            try:
+            with isolated("an entity"):
                 update_callback()
-            except Exception:  # noqa: BLE001 - no error may affect the others
-                log_error("an entity")
 
         return super().async_add_listener(update, context)

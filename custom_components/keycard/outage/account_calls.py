@@ -221,9 +221,7 @@ class AccountCallHealth:
     def is_steady(self, vehicle_id: str) -> bool:
         """Return whether the calls for a vehicle work, and none failed recently."""
         calls = self._calls.get(vehicle_id)
-        if calls is None or (vehicle_id in self._active and not calls.is_quiet):
-            return False
-        return calls.all_good_lately
+        return calls is not None and calls.is_steady
 
     def has_evidence(self, monotonic: float) -> bool:
         """Return whether there is evidence since the start."""

@@ -153,12 +153,9 @@ class OutageDetector:
 
     def vehicles_with_working_calls(self, monotonic: float) -> frozenset[str]:
         """Return the vehicles of which `calls_work` is True."""
-        working = self._calls.working_vehicles(monotonic)
-        if not (self.account.refuses or self.account.auth_invalid):
-            return working
         return frozenset(
             vehicle_id
-            for vehicle_id in working
+            for vehicle_id in self._calls.working_vehicles(monotonic)
             if self.account.refusal_of(vehicle_id) is None
         )
 

@@ -95,9 +95,6 @@ class VehicleCallHealth:
     can_confirm_recovery: bool = True
     intermittent: bool = False
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
-    all_good_lately: bool = True
-    """Whether no call of the ten minutes before the last one failed."""
-
     data_failing_since: float | None = None
     """When stale data of a third party were first confirmed."""
 
@@ -121,10 +118,7 @@ class VehicleCallHealth:
     @property
     def failing(self) -> bool:
         """Return whether a subsystem fails, confirmed or not."""
-        return any(
-            track.down or track.suspected_at is not None
-            for track in self.trackers.values()
-        )
+        return any(track.failing for track in self.trackers.values())
 
     @property
     def is_quiet(self) -> bool:
@@ -140,6 +134,11 @@ class VehicleCallHealth:
             and not self.failing
             and self.next_at() == float("inf")
         )
+
+    @property
+    def is_steady(self) -> bool:
+        """Return whether the calls work, and none of the last ten minutes failed."""
+        return self.is_quiet and all(good for _, good in self.recent)
 
     # Requests
 
@@ -291,7 +290,6 @@ class VehicleCallHealth:
             self.recent.append((evidence.at, evidence.good))
         while self.recent and evidence.at - self.recent[0][0] > RECENT:
             self.recent.popleft()
-        self.all_good_lately = all(good for _, good in self.recent)
         return passed
 
     def waive_recovery_proof(self) -> None:

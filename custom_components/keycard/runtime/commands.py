@@ -195,8 +195,7 @@ class CloudCommandSender:
                 self._classify(vehicle, RequestType.DATA, data)
             if data.body is None or not has_data(data.body):
                 continue
-            state = VehicleState.from_data(data.body)
-            if all(getattr(state, name) == value for name, value in expected.items()):
+            if VehicleState.from_data(data.body).has_values(expected):
                 return
         self.request_refresh(vehicle.id)
         raise command_error("command_not_seen", vehicle)

@@ -1,7 +1,7 @@
 """Coordinator for one vehicle."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 import logging
@@ -57,9 +57,9 @@ _PROOF_TIME = 60
 _PROOF_STEP = 2
 _PROOF_INTERVAL = 14
 
-# Seconds after an unconfirmed command in which the cloud may still deliver it. Signed
-# commands expire in the vehicle instead.
-_LATE_DELIVERY = (60.0, 330.0)
+# Seconds between the looks whether the cloud has delivered an unconfirmed command after
+# all. Signed commands expire in the vehicle instead.
+_LATE_CHECKS = (60.0, 270.0)
 
 # A service that refuses one call as unpaid may err.
 _MAX_PAYMENT_ERRORS = 1
@@ -123,9 +123,7 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         )
         self._save = save
         self._late_command: CommandCall | None = None
-        self._late_checks: list[float] = []
-        """When to look whether the cloud has delivered the late command (monotonic)."""
-
+        self._late_checks: Iterator[float] = iter(())
         self._late_timer = Timer(hass, self._async_check_late_command)
         self._command_listeners: list[CommandListener] = []
         self._access = CloudAccess()
@@ -383,22 +381,22 @@ class VehicleCoordinator(IsolatedCoordinator[VehicleData]):
         self.async_publish()
         self._async_request_state()
         if self._command_sender is not None and not self.vehicle.needs_signing:
-            monotonic = time.monotonic()
-            self._late_command = call
-            self._late_checks = [monotonic + seconds for seconds in _LATE_DELIVERY]
-            self._late_timer.async_schedule(self._late_checks[0] - monotonic)
+            self._late_command, self._late_checks = call, iter(_LATE_CHECKS)
+            self._async_schedule_late_check()
+
+    @callback
+    def _async_schedule_late_check(self) -> None:
+        if (delay := next(self._late_checks, None)) is not None:
+            self._late_timer.async_schedule(delay)
 
     @callback
     def _async_check_late_command(self) -> None:
         """Request the state again unless it shows the effect of the late command."""
-        call, monotonic = self._late_command, time.monotonic()
+        call = self._late_command
         if call is None or self.vehicle.shows_effect(call.command, call.params):
-            self._late_command = None
             return
         self._async_request_state()
-        self._late_checks = [at for at in self._late_checks if at > monotonic]
-        if self._late_checks:
-            self._late_timer.async_schedule(self._late_checks[0] - monotonic)
+        self._async_schedule_late_check()
 
     @callback
     def _async_command_failed(self, call: CommandCall) -> None:

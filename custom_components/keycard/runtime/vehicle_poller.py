@@ -154,7 +154,7 @@ class VehiclePolls:
 
     data_running: bool = False
     listed: bool = False
-    """Whether the summary is due only if the product list is overdue."""
+    """The summary is due only if the product list is overdue."""
 
     scheduled_state: VehicleState | None = None
     """The state of the vehicle for which the timer was last set."""

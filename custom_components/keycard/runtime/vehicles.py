@@ -26,7 +26,7 @@ from ..const import (
     MANUFACTURER,
     SUBENTRY_BLUETOOTH_KEY,
 )
-from ..helpers.isolation import isolated, log_error
+from ..helpers.isolation import isolated
 from ..outage.detector import OutageDetector
 from ..outage.models import Assessment
 from ..providers import Provider
@@ -413,12 +413,9 @@ class VehicleManager:
         coordinators: Iterable[VehicleCoordinator],
     ) -> None:
         for coordinator in coordinators:
-            if self.vehicles.get(coordinator.vehicle.id) is not coordinator:
-                continue
-            try:
-                update(coordinator)
-            except Exception:  # noqa: BLE001 - no error may affect the others
-                log_error("a vehicle that is updated")
+            if self.vehicles.get(coordinator.vehicle.id) is coordinator:
+                with isolated("a vehicle that is updated"):
+                    update(coordinator)
 
     async def async_wait_until_added(self) -> None:
         """Wait until all steps of adding vehicles are taken."""

@@ -907,9 +907,13 @@ class VehicleState:
     def with_summary(self, json: JsonObject) -> Self:
         """Return the state updated from a `vehicle` or `products` response."""
         summary = _parse_summary(unwrap_response(json))
-        if all(getattr(self, name) == value for name, value in summary.items()):
+        if self.has_values(summary):
             return self
         return self.with_values(summary)
+
+    def has_values(self, values: Mapping[str, Any]) -> bool:
+        """Return whether some fields have these values."""
+        return all(getattr(self, name) == value for name, value in values.items())
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with other values of some fields.
@@ -1121,13 +1125,10 @@ def has_data(json: JsonObject) -> bool:
     Values are not trusted if all times beside them have another type.
     """
     vehicle_json = unwrap_response(json)
-    found = [section(vehicle_json, name) for name in _TIMESTAMPED_SECTIONS]
     return any(
-        part
-        and (
-            "timestamp" not in part or parse_milliseconds(part["timestamp"]) is not None
-        )
-        for part in found
+        "timestamp" not in part or parse_milliseconds(part["timestamp"]) is not None
+        for name in _TIMESTAMPED_SECTIONS
+        if (part := section(vehicle_json, name))
     )
 
 

@@ -367,8 +367,7 @@ class Vehicle:
     def shows_effect(self, command: Command, params: Mapping[str, object]) -> bool:
         """Return whether the state is as after a command."""
         state = self._state_or_empty()
-        effect = COMMANDS[command].effect(params, state)
-        return all(getattr(state, name) == value for name, value in effect.items())
+        return state.has_values(COMMANDS[command].effect(params, state))
 
     @property
     def uncertain_fields(self) -> frozenset[str]:
@@ -513,7 +512,7 @@ class Vehicle:
             if not self._is_recently_updated(name, utcnow)
         }
         self._confirmed |= dict.fromkeys(changes, utcnow)
-        if any(getattr(self.state, name) != value for name, value in changes.items()):
+        if not self.state.has_values(changes):
             self.state = self.state.with_values(changes)
 
     def _is_recently_updated(self, name: str, utcnow: datetime) -> bool:

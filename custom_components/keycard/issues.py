@@ -1,9 +1,11 @@
 """Repair issues for Keycard."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 import time
+from typing import override
 
 from homeassistant.const import CONF_DOMAIN
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -36,18 +38,12 @@ _CERTIFICATE_INTERVAL = 300.0
 
 
 @dataclass(kw_only=True)
-class SigningKeyCheck:
-    """Check which vehicles lack the key that signs the commands of an entry.
-
-    A rejected command shows it at once; this checks whether it is still the case, and
-    calls `on_update` after each response.
-    """
+class _RegularCheck(ABC):
+    """A check soon after the start, and then regularly."""
 
     hass: HomeAssistant
     entry: KeycardConfigEntry
     client: FleetClient
-    on_update: Callable[[], None]
-    _checked_vins: frozenset[str] = field(default=frozenset(), init=False)
     _timer: Timer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,11 +52,28 @@ class SigningKeyCheck:
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Check soon after the start, and then once an hour."""
+        """Schedule the first check, and return a function that ends the checks."""
         self._timer.async_schedule(_FIRST_CHECK)
         return self._timer.async_cancel
 
+    @abstractmethod
+    def _async_check_due(self) -> None:
+        """Make a check, and schedule the next one."""
+
+
+@dataclass(kw_only=True)
+class SigningKeyCheck(_RegularCheck):
+    """Check which vehicles lack the key that signs the commands of an entry.
+
+    A rejected command shows it at once; this checks whether it is still the case, and
+    calls `on_update` after each response.
+    """
+
+    on_update: Callable[[], None]
+    _checked_vins: frozenset[str] = field(default=frozenset(), init=False)
+
     @callback
+    @override
     def _async_check_due(self) -> None:
         self._timer.async_schedule(_CHECK_INTERVAL)
         if self._should_check():
@@ -93,29 +106,16 @@ class SigningKeyCheck:
 
 
 @dataclass(kw_only=True)
-class CertificateCheck:
+class CertificateCheck(_RegularCheck):
     """Check the certificate of a server that gets only commands.
 
     Otherwise the first command would find that it is not trusted.
     """
 
-    hass: HomeAssistant
-    entry: KeycardConfigEntry
-    client: FleetClient
     certificate: ServerCertificate
-    _timer: Timer = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Create the timer."""
-        self._timer = Timer(self.hass, self._async_check_due)
 
     @callback
-    def async_start(self) -> CALLBACK_TYPE:
-        """Check soon after the start, and then regularly."""
-        self._timer.async_schedule(_FIRST_CHECK)
-        return self._timer.async_cancel
-
-    @callback
+    @override
     def _async_check_due(self) -> None:
         rejected = self.certificate.rejected
         self._timer.async_schedule(
